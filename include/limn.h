@@ -1,0 +1,318 @@
+/* limn: one line of text to a picture, with a latent diffusion model, on an ordinary processor.
+ *
+ *     limn_model *model;
+ *     limn_error error;
+ *     if (limn_model_open("weights/vignette", 0, &model, &error) != LIMN_OK) ...
+ *
+ *     limn_request request;
+ *     limn_request_defaults(model, &request);          // the model's own size, steps, guidance
+ *     request.prompt = "a lighthouse on a floating island in the clouds";
+ *     request.seed = 7;
+ *
+ *     limn_picture *picture;
+ *     if (limn_render(model, &request, NULL, &picture, &error) != LIMN_OK) ...
+ *     limn_picture_save(picture, "lighthouse.png", 0, &error);
+ *     limn_picture_free(picture);
+ *     limn_model_close(model);
+ *
+ * What holds everywhere:
+ *   - A function that can fail returns a limn_status. On failure it has written one sentence into
+ *     *error (which may be NULL), left its results untouched or NULL, and released what it took.
+ *   - The library never prints, exits, aborts or installs a signal handler.
+ *   - A model is immutable: any number of threads may render with one model at the same time.
+ *   - The same model and request give the same pixels and the same file, bit for bit, on any number
+ *     of threads, at any SIMD level, with any compiler, on any machine (docs/numerics.md).
+ *   - Strings are UTF-8 and end in NUL. Strings in a limn_request stay the caller's.
+ */
+#ifndef LIMN_H
+#define LIMN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define LIMN_API
+#else
+#define LIMN_API __attribute__((visibility("default")))
+#endif
+
+#define LIMN_VERSION_MAJOR 0
+#define LIMN_VERSION_MINOR 1
+#define LIMN_VERSION_PATCH 0
+
+/* The version of the numeric contract. It goes up whenever a bit of any output changes, and it is
+ * written into every picture: two pictures of the same recipe and contract are identical. */
+#define LIMN_CONTRACT 1
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* What went wrong. The values are the exit statuses of BSD's sysexits.h, and the tool's. */
+typedef enum limn_status {
+    LIMN_OK = 0,
+    LIMN_E_USAGE = 64,     /* a value out of range, a name that does not exist */
+    LIMN_E_INPUT = 65,     /* a bad model, prompt file or picture */
+    LIMN_E_MISSING = 66,   /* a file or folder that is not there */
+    LIMN_E_MEMORY = 71,    /* the system gave no more memory */
+    LIMN_E_CREATE = 73,    /* a file that cannot be created, or that would be overwritten */
+    LIMN_E_IO = 74,        /* reading or writing failed: a full disk, a broken device */
+    LIMN_E_CANCELLED = 75, /* the caller's callback asked to stop */
+} limn_status;
+
+/* One sentence about a failure: what, where, what was expected and what was found. It holds no
+ * control characters, whatever the file or prompt it speaks of holds. */
+typedef struct limn_error {
+    limn_status status;
+    char text[1000];
+} limn_error;
+
+/* The library's version, "0.1.0". */
+LIMN_API const char *limn_version(void);
+
+/* The SIMD level that kernels run at on this machine: "c", "avx2", "avx512" or "neon". The
+ * environment's LIMN_ISA can only lower it. Bits do not depend on it. */
+LIMN_API const char *limn_simd_level(void);
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+/* A loaded model: tokenizer, text encoder, U-Net, schedule and decoder. Immutable. */
+typedef struct limn_model limn_model;
+
+/* What a model is and what it wants. Strings live as long as the model. */
+typedef struct limn_model_info {
+    const char *name;        /* the folder's last component, or the model's own name */
+    const char *sha256;      /* 64 hex digits over every file that was read (docs/formats.md) */
+    int width, height;       /* its preferred size, px */
+    int size_step_px;        /* width and height must be multiples of this */
+    int steps;               /* its preferred number of steps */
+    double guidance;         /* its preferred guidance scale */
+    const char *sampler;     /* its preferred sampler, by name */
+    int max_tokens;          /* tokens of a prompt that it can take, without begin and end */
+    uint64_t parameters;     /* numbers in all its tensors */
+    size_t resident_bytes;   /* memory it holds */
+    const char *prediction;  /* "epsilon" or "v_prediction" */
+} limn_model_info;
+
+/* Loads the model folder at `path` (diffusers' layout). threads: how many to load with, 0 = one per
+ * processor. *out is the caller's, to be closed with limn_model_close.
+ * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
+ * shape or of a kind that limn does not know, LIMN_E_MEMORY. */
+LIMN_API limn_status limn_model_open(const char *path, int threads, limn_model **out,
+                                     limn_error *error);
+
+/* Releases a model that no thread uses any more. NULL is fine. */
+LIMN_API void limn_model_close(limn_model *model);
+
+/* Describes a model. Cannot fail. */
+LIMN_API limn_model_info limn_model_describe(const limn_model *model);
+
+/* ---- what can be asked for ------------------------------------------------------------------- */
+
+/* A sampler or a schedule: the name one types, A1111's name, and a line about it. */
+typedef struct limn_choice {
+    const char *name;  /* "euler_a" */
+    const char *label; /* "Euler a", as A1111 writes it */
+    const char *about; /* one line */
+} limn_choice;
+
+/* The samplers, the schedules and the random generators that there are; *count is how many. */
+LIMN_API const limn_choice *limn_samplers(int *count);
+LIMN_API const limn_choice *limn_schedules(int *count); /* see limn_samplers */
+LIMN_API const limn_choice *limn_rngs(int *count);      /* see limn_samplers */
+
+/* Finds a sampler by any spelling ("euler_a", "Euler a", "DPM++ 2M Karras"; case, spaces, '-' and
+ * '_' do not matter). *schedule becomes the schedule that the spelling names too, or stays as it
+ * is. Returns the sampler's own name, or NULL where there is none. */
+LIMN_API const char *limn_sampler_find(const char *spelling, const char **schedule);
+
+/* Finds a schedule by any spelling; NULL where there is none. */
+LIMN_API const char *limn_schedule_find(const char *spelling);
+
+/* Finds a generator by any spelling ("torch", "CPU", "philox", "GPU"); NULL where there is none. */
+LIMN_API const char *limn_rng_find(const char *spelling);
+
+/* One picture, asked for. Every field that touches a pixel is here, and goes into the recipe. */
+typedef struct limn_request {
+    const char *prompt;   /* what to draw; "" is fine */
+    const char *negative; /* what to stay away from; "" is fine */
+    uint64_t seed;        /* as the generator `rng` takes it */
+    int steps;            /* 1 to 1000 */
+    double guidance;      /* guidance scale, 0 to 100; 1 = without the negative prompt */
+    int width, height;    /* px, multiples of the model's size_step_px */
+    const char *sampler;  /* a name from limn_samplers */
+    const char *schedule; /* a name from limn_schedules; "model" = as the model was trained */
+    const char *rng;      /* "torch" or "philox" */
+    double eta;           /* DDIM's noise, 0 to 1; other samplers do not read it */
+} limn_request;
+
+/* Fills a request with the model's preferences, an empty prompt and seed 0. */
+LIMN_API void limn_request_defaults(const limn_model *model, limn_request *request);
+
+/* How much memory a picture takes, known before any work. */
+typedef struct limn_plan {
+    size_t model_bytes;     /* weights, resident once however many pictures are rendered */
+    size_t workspace_bytes; /* one picture's workspace, pixels and file */
+    size_t peak_bytes;      /* the process's peak with one picture at a time */
+    int evaluations;        /* of the U-Net (a guided one counts once) */
+    double gflop;           /* multiplications and additions, in thousands of millions */
+} limn_plan;
+
+/* Checks a request against the model and says what it will take, without doing it. Fails with
+ * LIMN_E_USAGE where limn_render would. */
+LIMN_API limn_status limn_request_plan(const limn_model *model, const limn_request *request,
+                                       limn_plan *plan, limn_error *error);
+
+/* What becomes of a prompt: how many tokens it has, and what did not fit.
+ *   dropped  receives the text past the model's limit, "" where everything fits
+ *   repaired whether invalid UTF-8 was replaced by U+FFFD */
+typedef struct limn_prompt_check {
+    int tokens;
+    int max_tokens;
+    char dropped[400];
+    bool repaired;
+} limn_prompt_check;
+
+/* Tokenizes a prompt to see what the model will read of it. */
+LIMN_API limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
+                                         limn_prompt_check *check, limn_error *error);
+
+/* ---- rendering ------------------------------------------------------------------------------- */
+
+/* Where a rendering stands. */
+typedef struct limn_progress {
+    int step;          /* steps done, 0 to steps */
+    int steps;         /* steps in all */
+    double step_ms;    /* the last step's time */
+    double elapsed_ms; /* since the rendering began */
+} limn_progress;
+
+/* How to render, as opposed to what. Nothing in here changes a bit of the picture. */
+typedef struct limn_options {
+    int threads; /* 0 = one per processor */
+    void *user;  /* handed to the callbacks, which run on the calling thread */
+    /* After each step; returning false stops the rendering with LIMN_E_CANCELLED. May be NULL. */
+    bool (*progress)(void *user, const limn_progress *progress);
+    /* After each step, a rough picture of the state, one pixel for each latent, [h, w, 3] u8, valid
+     * during the call only. May be NULL. */
+    void (*preview)(void *user, int width, int height, const uint8_t *rgb);
+} limn_options;
+
+/* A picture and how it came about. Freed with limn_picture_free. Read only. */
+typedef struct limn_picture {
+    int width, height;      /* px */
+    const uint8_t *rgb;     /* [height, width, 3] u8 */
+    const char *recipe;     /* limn's canonical JSON (docs/formats.md); NULL if it carries none */
+    const char *parameters; /* A1111's text; NULL if it carries none */
+    double elapsed_ms;      /* what rendering took; 0 for a picture that was read */
+} limn_picture;
+
+/* Draws a picture. options may be NULL. *out is the caller's.
+ * Fails with LIMN_E_USAGE (a value out of range), LIMN_E_MEMORY, LIMN_E_CANCELLED, and LIMN_E_INPUT
+ * where the model's result is not a number. */
+LIMN_API limn_status limn_render(const limn_model *model, const limn_request *request,
+                                 const limn_options *options, limn_picture **out,
+                                 limn_error *error);
+
+/* Releases a picture. NULL is fine. */
+LIMN_API void limn_picture_free(limn_picture *picture);
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* Flag for limn_picture_save: replace a file that is there. */
+#define LIMN_OVERWRITE 1u
+
+/* Writes a picture, whole or not at all; the format is told by the name's ending: .png (with the
+ * recipe), .jpg, .bmp, .tga. Fails with LIMN_E_USAGE (unknown ending), LIMN_E_CREATE, LIMN_E_IO. */
+LIMN_API limn_status limn_picture_save(const limn_picture *picture, const char *path,
+                                       unsigned flags, limn_error *error);
+
+/* The bytes that limn_picture_save would write to a .png; *bytes is the caller's, for free(). */
+LIMN_API limn_status limn_picture_png(const limn_picture *picture, uint8_t **bytes, size_t *size,
+                                      limn_error *error);
+
+/* Reads a PNG: its pixels, its recipe and its A1111 text where it carries them. */
+LIMN_API limn_status limn_picture_load(const char *path, limn_picture **out, limn_error *error);
+
+/* ---- again ----------------------------------------------------------------------------------- */
+
+/* A request whose strings it owns, with what a recipe says beside it. */
+typedef struct limn_recipe limn_recipe;
+
+/* Reads the recipe out of a picture (limn's JSON, else A1111's text) or fails with LIMN_E_INPUT. */
+LIMN_API limn_status limn_recipe_read(const limn_picture *picture, limn_recipe **out,
+                                      limn_error *error);
+
+/* Changes one setting, e.g. "seed", "8". Names are those of the recipe. LIMN_E_USAGE where the name
+ * or the value is none. */
+LIMN_API limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *value,
+                                     limn_error *error);
+
+/* The request in a recipe; valid until the recipe is changed or freed. */
+LIMN_API const limn_request *limn_recipe_request(const limn_recipe *recipe);
+
+/* The sha256 of the recipe's model ("" where unknown), its name, and its numeric contract (0 where
+ * unknown). */
+LIMN_API const char *limn_recipe_model_sha256(const limn_recipe *recipe);
+LIMN_API const char *limn_recipe_model_name(const limn_recipe *recipe); /* see above */
+LIMN_API int limn_recipe_contract(const limn_recipe *recipe);           /* see above */
+
+/* Releases a recipe. NULL is fine. */
+LIMN_API void limn_recipe_free(limn_recipe *recipe);
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* What became of one line of a prompt file. */
+typedef enum limn_batch_event {
+    LIMN_BATCH_STARTED, /* its rendering begins */
+    LIMN_BATCH_DONE,    /* its file is written */
+    LIMN_BATCH_SKIPPED, /* the file was there already, made from the same request */
+    LIMN_BATCH_FAILED,  /* `error` says why; the batch goes on */
+} limn_batch_event;
+
+/* One line of a batch, handed to the callback; valid during the call only. */
+typedef struct limn_batch_item {
+    limn_batch_event event;
+    int index, count;              /* this picture and how many there are, from 1 */
+    int line;                      /* in the prompt file, from 1 */
+    const char *file;              /* the picture's path; NULL where the line has no request */
+    const limn_request *request;   /* NULL where the line could not be read */
+    const limn_picture *picture;   /* the picture just made; only with LIMN_BATCH_DONE */
+    const limn_error *error;       /* only with LIMN_BATCH_FAILED */
+} limn_batch_item;
+
+/* How a batch is run. */
+typedef struct limn_batch_options {
+    limn_request base;     /* what a line does not say; its strings stay the caller's */
+    limn_options render;   /* threads, progress, preview */
+    const char *folder;    /* where pictures and manifest.jsonl go; NULL = the current folder */
+    int count;             /* pictures for each line, seeds rising; 0 = 1 */
+    bool has_seed;         /* base.seed was asked for; else seeds come from text and place */
+    bool force;            /* render again what is there, and replace files of other requests */
+    bool dry_run;          /* check every line and report what would be done; write nothing */
+    void *user;            /* handed to `item` */
+    void (*item)(void *user, const limn_batch_item *item); /* may be NULL */
+} limn_batch_options;
+
+/* How a batch ended. */
+typedef struct limn_batch_result {
+    int done, skipped, failed;
+} limn_batch_result;
+
+/* Renders every line of a prompt file (docs/formats.md) and keeps folder/manifest.jsonl.
+ *   name   what to call the file in sentences, e.g. "prompts.txt"
+ *   text   its bytes, which need not end in NUL
+ * A bad line is reported through `item`, counted in result->failed, and does not stop the others.
+ * Fails with LIMN_E_CANCELLED (what is done stays done), LIMN_E_CREATE, LIMN_E_IO, LIMN_E_MEMORY. */
+LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, const char *text,
+                                    size_t size, const limn_batch_options *options,
+                                    limn_batch_result *result, limn_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,22 @@
+/* SHA-256 (FIPS 180-4), with the processor's own instructions where it has them. */
+#ifndef LIMN_BASE_SHA256_H
+#define LIMN_BASE_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A hash under way; plain data. */
+typedef struct limn_sha256 {
+    uint32_t state[8];
+    uint64_t bytes;
+    uint8_t block[64];
+} limn_sha256;
+
+void limn_sha256_start(limn_sha256 *h);                             /* begins a hash */
+void limn_sha256_add(limn_sha256 *h, const void *data, size_t size); /* adds bytes to it */
+void limn_sha256_end(limn_sha256 *h, char hex[65]); /* ends it: 64 hex digits and a NUL */
+
+/* The hash of one run of bytes. */
+void limn_sha256_of(const void *data, size_t size, char hex[65]);
+
+#endif
