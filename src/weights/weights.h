@@ -1,0 +1,211 @@
+/* Model files: bytes -> named, checked, read-only tensors; JSON configurations; model folders.
+ *
+ * In: strangers' files. Out: things the other rooms can use without asking again: every size was
+ * checked, every name is UTF-8 and ends in NUL, every tensor lies inside its file.
+ *
+ *     limn_folder *folder;
+ *     limn_folder_open("weights/vignette", &folder, err);
+ *     limn_folder_config(folder, "unet/config.json", &config, err);
+ *     limn_config_int(config, "in_channels", 1, 1024, 4, &channels, err);
+ *     limn_folder_tensors(folder, "unet", &tensors, err);
+ *     limn_tensors_want(tensors, "conv_in.weight", 4, shape, &weight, err);
+ *     limn_tensor_to_f32(weight, 0, weight->count, floats);
+ *     limn_folder_close(folder);               // and with it config, tensors and weight
+ *
+ * Who owns what: readers of bytes (limn_safetensors_read, limn_config_read) give an object to free,
+ * and keep no state; a folder owns all that came out of it until it is closed. Tensors are views:
+ * nothing of their data is copied.
+ * What can fail: LIMN_E_INPUT for a damaged, wrong or hostile file, LIMN_E_MISSING for a file that
+ * is not there, LIMN_E_IO where the system cannot read one, LIMN_E_MEMORY. Sentences name the file
+ * and the tensor or key.
+ * Threads: reading an object from several threads is fine; opening more from a folder is for one
+ * thread at a time. */
+#ifndef LIMN_WEIGHTS_WEIGHTS_H
+#define LIMN_WEIGHTS_WEIGHTS_H
+
+#include "base/error.h"
+#include "base/file.h"
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+/* The types of numbers that a tensor may be stored in; all little-endian. */
+typedef enum limn_dtype {
+    LIMN_F32,
+    LIMN_F16,
+    LIMN_BF16,
+    LIMN_F64,
+    LIMN_I64,
+    LIMN_I32,
+    LIMN_I16,
+    LIMN_I8,
+    LIMN_U8,
+    LIMN_BOOL
+} limn_dtype;
+
+/* The type's name in safetensors: "F32", "BOOL". */
+const char *limn_dtype_name(limn_dtype dtype);
+
+/* Bytes of one number of that type, 1 to 8. */
+size_t limn_dtype_bytes(limn_dtype dtype);
+
+/* Whether the type is one of F32, F16, BF16, F64. */
+bool limn_dtype_is_float(limn_dtype dtype);
+
+/* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */
+bool limn_dtype_find(const char *name, limn_dtype *out);
+
+/* One tensor: a view into a file. */
+typedef struct limn_tensor {
+    const char *name; /* lives as long as its limn_tensors */
+    limn_dtype dtype;
+    int rank;            /* 0 (a single number) to 8 */
+    uint64_t shape[8];   /* `rank` of them, outermost first; 0 beyond */
+    const uint8_t *data; /* row-major; aligned to nothing: load with memcpy */
+    uint64_t count;      /* product of shape; 0 is possible */
+    size_t bytes;        /* count x size of the type */
+} limn_tensor;
+
+/* Named tensors, views into bytes that must outlive it. */
+typedef struct limn_tensors limn_tensors;
+
+/* Reads a safetensors file: 8 bytes of header length, a JSON header, the data.
+ *   bytes, size  the whole file; must outlive *out
+ *   name         what sentences call it
+ *   out          the caller's, for limn_tensors_free; NULL after a failure
+ * Every tensor is checked to lie in the file, to have the size its shape and type say, and to touch
+ * its neighbours without overlap or hole. LIMN_E_INPUT with a sentence otherwise, LIMN_E_MEMORY.
+ * Memory is in proportion to the header that is there, never to a number in it.
+ * Source: github.com/huggingface/safetensors, "Format". */
+limn_status limn_safetensors_read(const uint8_t *bytes, size_t size, const char *name,
+                                  limn_tensors **out, limn_error *err);
+
+/* Releases tensors, not the bytes they look into. NULL is fine. */
+void limn_tensors_free(limn_tensors *t);
+
+/* How many tensors there are. */
+size_t limn_tensors_count(const limn_tensors *t);
+
+/* The i-th tensor in the byte order of names; i must be below the count. */
+const limn_tensor *limn_tensors_at(const limn_tensors *t, size_t i);
+
+/* The tensor of that name, NULL where there is none. A binary search. */
+const limn_tensor *limn_tensors_find(const limn_tensors *t, const char *name);
+
+/* Finds a tensor that must be there, with exactly this shape [rank]. LIMN_E_INPUT where it is
+ * missing or differs; the sentence names file, tensor, expected and found shape. The type is free:
+ * limn_tensor_to_f32 takes any. */
+limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
+                              const uint64_t *shape, const limn_tensor **out, limn_error *err);
+
+/* Converts `count` numbers from the first-th on to out[count] (first + count <= t->count). F16,
+ * BF16 and F32 are exact, subnormals and infinities too; a NaN stays one (F16's become quiet). F64
+ * and integers are rounded to nearest even; a boolean is 0 or 1. */
+void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out);
+
+/* ---- configurations -------------------------------------------------------------------------- */
+
+/* One JSON object with typed, ranged access. In all of the functions below an absent key and a null
+ * give the fallback; what is there is checked, and LIMN_E_INPUT's sentence names file, key, what
+ * was expected and what was found. Results are untouched after a failure. */
+typedef struct limn_config limn_config;
+
+/* Reads a JSON object. `name` is what sentences call it; bytes are not kept; *out is the caller's,
+ * for limn_config_free. LIMN_E_INPUT where it is no JSON object, names a key twice, is not UTF-8,
+ * or nests too deep. */
+limn_status limn_config_read(const uint8_t *bytes, size_t size, const char *name, limn_config **out,
+                             limn_error *err);
+
+/* Releases what limn_config_read gave, its children too. NULL is fine. */
+void limn_config_free(limn_config *c);
+
+/* Whether the key is present and not null. */
+bool limn_config_has(const limn_config *c, const char *key);
+
+/* A whole number from min to max, both within int (8.0 is not one). The fallback need not be in the
+ * range. */
+limn_status limn_config_int(const limn_config *c, const char *key, long min, long max,
+                            long fallback, int *out, limn_error *err);
+
+/* A number from min to max, whole or not. */
+limn_status limn_config_number(const limn_config *c, const char *key, double min, double max,
+                               double fallback, double *out, limn_error *err);
+
+/* true or false. */
+limn_status limn_config_bool(const limn_config *c, const char *key, bool fallback, bool *out,
+                             limn_error *err);
+
+/* A text, which lives as long as c; `fallback` itself where there is none (NULL is fine). */
+limn_status limn_config_text(const limn_config *c, const char *key, const char *fallback,
+                             const char **out, limn_error *err);
+
+/* An array of 1 to `most` whole numbers from min to max, into out[most].
+ *   want  > 0: the array must have `want` entries, and one number alone stands for all of them
+ *         (as diffusers' layers_per_block); 0: any length, and one number alone is one entry
+ *   count becomes the number of entries; 0, and out untouched, where the key is absent or null */
+limn_status limn_config_ints(const limn_config *c, const char *key, int want, long min, long max,
+                             int *out, int most, int *count, limn_error *err);
+
+/* An array of 1 to `most` texts, into out[most]; they live as long as c. *count as above. */
+limn_status limn_config_texts(const limn_config *c, const char *key, const char **out, int most,
+                              int *count, limn_error *err);
+
+/* The object below `key`; NULL where there is none or it is no object. Lives as long as c, and is
+ * not to be freed by itself. */
+const limn_config *limn_config_child(const limn_config *c, const char *key);
+
+/* ---- model folders --------------------------------------------------------------------------- */
+
+/* An open model folder in diffusers' layout. It keeps every file it opened mapped, and their names,
+ * until it is closed. `relative` is a path below the folder with '/' between its parts. */
+typedef struct limn_folder limn_folder;
+
+/* Opens the folder and its model_index.json. *out is the caller's, for limn_folder_close.
+ * LIMN_E_MISSING where there is no such folder, or no index in it, LIMN_E_INPUT where it is a file,
+ * or the index no JSON object; LIMN_E_IO, LIMN_E_MEMORY. */
+limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *err);
+
+/* Closes it and gives back everything that came out of it. NULL is fine. */
+void limn_folder_close(limn_folder *f);
+
+/* The path's last component, trailing slashes and "." resolved: "vignette". Never empty. */
+const char *limn_folder_name(const limn_folder *f);
+
+/* Whether there is a file or folder of that relative path. */
+bool limn_folder_has(const limn_folder *f, const char *relative);
+
+/* A file's bytes. The view stays the folder's: never to be given to limn_file_close. A second call
+ * gives the same view. LIMN_E_MISSING, LIMN_E_IO, LIMN_E_MEMORY. */
+limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *view,
+                              limn_error *err);
+
+/* A file read as a configuration; owned by the folder. Fails as limn_folder_bytes and
+ * limn_config_read do. */
+limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_config **out,
+                               limn_error *err);
+
+/* The tensors of a component ("unet"; "" is the folder itself): model.safetensors or
+ * diffusion_pytorch_model.safetensors there, or their .fp16. variants. Owned by the folder.
+ * LIMN_E_MISSING where there are none, LIMN_E_INPUT where there are only pickle files (.bin, .pt,
+ * .ckpt; the sentence says why they are never read, and what to do), or a damaged file. */
+limn_status limn_folder_tensors(limn_folder *f, const char *component, const limn_tensors **out,
+                                limn_error *err);
+
+/* The model's hash says which bytes made a picture. It is the SHA-256 of the text that
+ *     sha256sum FILES        (the relative paths of all files that were opened, sorted as bytes)
+ * prints in the folder: lines of "HASH  relative/path\n". First the files are hashed, then the
+ * text. */
+
+/* How many files were opened so far. */
+int limn_folder_file_count(const limn_folder *f);
+
+/* Hashes the i-th of them, in sorted order; different i may run on different threads. */
+void limn_folder_hash_file(limn_folder *f, int i);
+
+/* The model's hash, as 64 hex digits. Call it after limn_folder_hash_file for every i and before
+ * another file is opened; a file that was not hashed is hashed here, which only costs its time. */
+void limn_folder_hash(const limn_folder *f, char hex[65]);
+
+/* How many numbers there are in all tensors opened so far, those of integer types left out. */
+uint64_t limn_folder_parameters(const limn_folder *f);
+
+#endif
