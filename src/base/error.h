@@ -13,7 +13,8 @@ limn_status limn_fail(limn_error *err, limn_status status, const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " before a sentence already in *err, for a caller who knows the place (file, line)
- * that the finder does not. Returns err->status (LIMN_E_INPUT where err is NULL). */
+ * that the finder does not. The format is without the ": ". Returns `status`, which also becomes
+ * the error's own: what the finder returned, or what the caller takes it for. */
 limn_status limn_fail_at(limn_error *err, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

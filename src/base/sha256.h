@@ -2,6 +2,7 @@
 #ifndef LIMN_BASE_SHA256_H
 #define LIMN_BASE_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,9 +11,10 @@ typedef struct limn_sha256 {
     uint32_t state[8];
     uint64_t bytes;
     uint8_t block[64];
+    bool native; /* whether the processor has instructions of its own for this */
 } limn_sha256;
 
-void limn_sha256_start(limn_sha256 *h);                             /* begins a hash */
+void limn_sha256_start(limn_sha256 *h);                              /* begins a hash */
 void limn_sha256_add(limn_sha256 *h, const void *data, size_t size); /* adds bytes to it */
 void limn_sha256_end(limn_sha256 *h, char hex[65]); /* ends it: 64 hex digits and a NUL */
 
