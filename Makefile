@@ -4,8 +4,11 @@
 #   make test       install what is missing, build, run every test
 #   make bench      what this machine can do, and what share of it limn uses
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
-#   make install    to $(DESTDIR)$(PREFIX)
+#   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
+#   make pins       the pinned hashes of tests/bits/pins.txt made again
+# Variables: CC, OPT (-O3), CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (the folder for objects), V=1
+# (show whole command lines), and SIMDE=1: the AVX-512 kernels run on any x86-64 with AVX2 (slow).
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -17,13 +20,16 @@ SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 PKG_CONFIG ?= pkg-config
 PKGS := libpng jansson libutf8proc
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
+JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 # The numeric contract (docs/numerics.md): no contraction, no fast-math, no -march=native.
 NUMERIC := -ffp-contract=off -fno-fast-math -fno-unsafe-math-optimizations
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DLIMN_PREFIX='"$(PREFIX)"' $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(OPT) -g $(NUMERIC) $(WARN) -fPIC -fvisibility=hidden -fopenmp -pthread $(CFLAGS)
-LDLIBS += $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
+ALL_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm $(LDLIBS)
 ALL_LDFLAGS = -fopenmp -pthread $(LDFLAGS)
 
 # src/kernels/simd is compiled once for each SIMD level that the target can have.
@@ -36,6 +42,11 @@ LEVELS := neon
 endif
 LEVEL_avx2 := -mavx2 -mfma -mf16c -DLIMN_LEVEL=avx2 -DLIMN_LEVEL_AVX2=1
 LEVEL_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -DLIMN_LEVEL=avx512 -DLIMN_LEVEL_AVX512=1
+ifdef SIMDE
+# The AVX-512 kernels' logic through SIMDe, which needs AVX2 only: no -mavx512*.
+LEVEL_avx512 := -O2 -mavx2 -mfma -mf16c -Wno-psabi -DLIMN_LEVEL=avx512 -DLIMN_LEVEL_AVX512=1
+CPPFLAGS += -DLIMN_SIMDE=1
+endif
 LEVEL_neon := -DLIMN_LEVEL=neon -DLIMN_LEVEL_NEON=1
 
 LIB_SRC := $(sort $(filter-out src/tool/%,$(wildcard src/*/*.c src/kernels/c/*.c src/kernels/x86/*.c src/kernels/arm/*.c)))
@@ -44,6 +55,7 @@ TOOL_SRC := $(sort $(wildcard src/tool/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(SIMD_SRC:%.c=$(BUILD)/%.$(l).o))
 TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/kernels/test_*.c)))
+TEST_OBJ := $(TEST_BIN:%=%.o)
 SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 
 all: limn liblimn.a liblimn.so
@@ -57,20 +69,28 @@ liblimn.so: $(BUILD)/liblimn.so
 	cp $< $@
 
 $(BUILD)/limn: $(TOOL_OBJ) $(BUILD)/liblimn.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 $(BUILD)/liblimn.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 $(BUILD)/liblimn.so: $(LIB_OBJ)
-	$(CC) -shared -Wl,-soname,liblimn.so.$(SOVERSION) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,liblimn.so.$(SOVERSION) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-$(BUILD)/%.o: %.c
+# Objects are made again when the flags change, and only where the libraries are.
+READY = $(BUILD)/flags | $(BUILD)/libraries
+
+$(BUILD)/%.o: %.c $(READY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_$*) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_$*) -MMD -MP -c -o $@ $<
 define simd_rule
-$(BUILD)/%.$(1).o: %.c
+$(BUILD)/%.$(1).o: %.c $$(READY)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(ALL_CFLAGS) $$(LEVEL_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(ALL_CPPFLAGS) $$(ALL_CFLAGS) $$(LEVEL_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach l,$(LEVELS),$(eval $(call simd_rule,$(l))))
 
@@ -80,15 +100,103 @@ EXTRA_src/base/sha256_x86 := -msha -msse4.1 -mssse3
 endif
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/liblimn.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$(BUILD)/tests/%.o: CPPFLAGS += -Itests
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
+$(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
 .SECONDARY:
 
 tests-bin: $(TEST_BIN)
+objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ)
+
+# Only the files that look for the installed model know PREFIX; they alone follow when it changes.
+PREFIX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls LIMN_PREFIX $(LIB_SRC) $(TOOL_SRC)))
+$(PREFIX_OBJ): ALL_CPPFLAGS += -DLIMN_PREFIX='"$(PREFIX)"'
+$(PREFIX_OBJ): $(BUILD)/prefix
+
+# A file that changes when its text does.
+define text_rule
+$(BUILD)/$(1): always
+	@mkdir -p $$(@D)
+	@printf '%s\n' $$(TEXT_$(1)) | cmp -s - $$@ || printf '%s\n' $$(TEXT_$(1)) >$$@
+endef
+TEXT_flags = '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(foreach l,$(LEVELS),$(LEVEL_$(l))))'
+TEXT_prefix = '$(PREFIX)'
+$(eval $(call text_rule,flags))
+$(eval $(call text_rule,prefix))
+
+# One sentence instead of a page of compiler errors.
+$(BUILD)/libraries:
+	@mkdir -p $(@D)
+	@missing=; \
+	for p in $(PKGS); do $(PKG_CONFIG) --exists $$p 2>/dev/null || missing="$$missing $$p"; done; \
+	command -v $(firstword $(PKG_CONFIG)) >/dev/null || missing=" pkg-config"; \
+	echo '#include <stb/stb_image_write.h>' | $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -E - >/dev/null 2>&1 \
+	    || missing="$$missing stb"; \
+	echo '#include <stdio.h>' | $(CC) -fopenmp -E - >/dev/null 2>&1 || missing=" a C compiler ($(CC))"; \
+	[ -z "$$missing" ] || { \
+	    echo "limn: not on this machine:$$missing; 'tools/setup' (or 'make demo') installs what is missing" >&2; \
+	    exit 1; }
+	@touch $@
+
+demo:
+	@tools/setup build
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	./limn "a lighthouse on a floating island in the clouds" --seed 1 --force -o lighthouse.png
+	@echo "The picture is lighthouse.png, in this folder."
+
+test:
+	@tools/setup test
+	@tests/run
+
+asan:
+	@tools/setup test
+	@tests/run asan
+
+lint:
+	@tools/setup test
+	@tests/run lint
+	@if command -v clang-tidy >/dev/null; then tests/lint/tidy; \
+	else echo "clang-tidy is not here: left out"; fi
+
+format:
+	clang-format -i $(shell find include src tests -name '*.[ch]')
+
+pins: $(BUILD)/limn $(BUILD)/tests/bits/probe
+	tests/bits/run --pin
+
+BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+bench: limn $(BENCH_BIN)
+	@[ -n "$(BENCH_BIN)" ] || { echo "there is nothing in tests/bench to run" >&2; exit 1; }
+	@for b in $(BENCH_BIN); do $$b || exit 1; done
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/limn
+
+install: $(BUILD)/limn $(BUILD)/liblimn.a $(BUILD)/liblimn.so
+	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(SHAREDIR)
+	install -m 755 $(BUILD)/limn $(BINDIR)/limn
+	install -m 644 include/limn.h $(INCDIR)/limn.h
+	install -m 644 $(BUILD)/liblimn.a $(LIBDIR)/liblimn.a
+	install -m 755 $(BUILD)/liblimn.so $(LIBDIR)/liblimn.so.$(VERSION)
+	ln -sf liblimn.so.$(VERSION) $(LIBDIR)/liblimn.so.$(SOVERSION)
+	ln -sf liblimn.so.$(SOVERSION) $(LIBDIR)/liblimn.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' limn.pc.in >$(LIBDIR)/pkgconfig/limn.pc
+	rm -rf $(SHAREDIR)/vignette
+	cp -R weights/vignette $(SHAREDIR)/vignette
+	chmod -R u=rwX,go=rX $(SHAREDIR)/vignette
+	@[ -n "$(DESTDIR)" ] || ldconfig 2>/dev/null || true
+
+uninstall:
+	rm -f $(BINDIR)/limn $(INCDIR)/limn.h $(LIBDIR)/liblimn.a $(LIBDIR)/liblimn.so \
+	    $(LIBDIR)/liblimn.so.$(SOVERSION) $(LIBDIR)/liblimn.so.$(VERSION) $(LIBDIR)/pkgconfig/limn.pc
+	rm -rf $(SHAREDIR)/vignette
+	@rmdir $(SHAREDIR) 2>/dev/null || true
 
 clean:
 	rm -rf build limn liblimn.a liblimn.so
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean tests-bin
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ))
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always
 .DELETE_ON_ERROR:
