@@ -1,0 +1,90 @@
+/* A set of named tensors: finding one, and finding it in the wanted shape. */
+#include "weights/tensors.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+limn_status limn_tensors_make(const char *file, size_t count, size_t name_bytes, limn_tensors **out,
+                              limn_error *err) {
+    *out = NULL;
+    limn_tensors *t = calloc(1, sizeof *t);
+    if (t != NULL) {
+        /* One more than needed, so that no size is 0 and NULL always means no memory. */
+        t->file = strdup(file);
+        t->items = calloc(count + 1, sizeof *t->items);
+        t->names = malloc(name_bytes + 1);
+        t->count = count;
+    }
+    if (t == NULL || t->file == NULL || t->items == NULL || t->names == NULL) {
+        limn_tensors_free(t);
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for the names of %zu tensors", file,
+                         count);
+    }
+    *out = t;
+    return LIMN_OK;
+}
+
+void limn_tensors_free(limn_tensors *t) {
+    if (t == NULL) return;
+    free(t->file);
+    free(t->items);
+    free(t->names);
+    free(t);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const limn_tensor *)a)->name, ((const limn_tensor *)b)->name);
+}
+
+void limn_tensors_sort(limn_tensors *t) {
+    qsort(t->items, t->count, sizeof *t->items, by_name);
+}
+
+size_t limn_tensors_count(const limn_tensors *t) {
+    return t->count;
+}
+
+const limn_tensor *limn_tensors_at(const limn_tensors *t, size_t i) {
+    return &t->items[i];
+}
+
+const limn_tensor *limn_tensors_find(const limn_tensors *t, const char *name) {
+    const limn_tensor wanted = {.name = name};
+    return bsearch(&wanted, t->items, t->count, sizeof *t->items, by_name);
+}
+
+void limn_shape_describe(int rank, const uint64_t *shape, char *out) {
+    size_t used = 0;
+    out[used++] = '[';
+    for (int i = 0; i < rank && i < LIMN_RANK_MAX; i++) {
+        used += (size_t)snprintf(out + used, LIMN_SHAPE_TEXT - used, "%s%" PRIu64,
+                                 i > 0 ? ", " : "", shape[i]);
+    }
+    snprintf(out + used, LIMN_SHAPE_TEXT - used, "]");
+}
+
+limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
+                              const uint64_t *shape, const limn_tensor **out, limn_error *err) {
+    char expected[LIMN_SHAPE_TEXT], found[LIMN_SHAPE_TEXT];
+    const limn_tensor *tensor = limn_tensors_find(t, name);
+    if (tensor == NULL) {
+        limn_shape_describe(rank, shape, expected);
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: tensor \"%.200s\" is missing; expected one of shape %s among the %zu "
+                         "there",
+                         t->file, name, expected, t->count);
+    }
+    bool same = tensor->rank == rank;
+    for (int i = 0; same && i < rank; i++) same = tensor->shape[i] == shape[i];
+    if (!same) {
+        limn_shape_describe(rank, shape, expected);
+        limn_shape_describe(tensor->rank, tensor->shape, found);
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: tensor \"%.200s\" has the wrong shape: expected %s, found %s",
+                         t->file, name, expected, found);
+    }
+    *out = tensor;
+    return LIMN_OK;
+}
