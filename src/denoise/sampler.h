@@ -48,10 +48,6 @@ double limn_sampling_timestep(const limn_sampling *s, int call);
 /* x starts as unit noise times this. */
 double limn_sampling_init_sigma(const limn_sampling *s);
 
-/* The noise level sigma = sqrt((1 - a) / a) of x before the call-th evaluation; for the index
- * calls, after the last. */
-double limn_sampling_sigma(const limn_sampling *s, int call);
-
 /* Scales x to what the U-Net is given at the current call. model_in may be x. */
 void limn_sampling_input(const limn_sampling *s, const float *x, float *model_in);
 

@@ -1,15 +1,15 @@
-/* The noise schedule: how much of a picture and how much noise there is at each training step, and
- * which of those steps a run of N steps visits.
+/* The noise schedule: how much of a picture and how much noise there is at each training step.
  *
  *     in    scheduler_config.json (diffusers' form) and what the user typed for --schedule
  *     out   limn_schedule: plain data, copied freely, no pointers
  *
  * Settings that diffusers' schedulers know and that change a picture are read; one that limn cannot
  * follow is refused with LIMN_E_INPUT and a sentence. Where the configuration does not say, the
- * default is that of the diffusers class which the sampler stands for, so that `limn` and
- * `Class.from_config` agree; such fields hold LIMN_UNSAID here.
- * Source: Ho et al. 2020, section 2 (alpha-bar); Lin et al. 2023 (zero terminal SNR, trailing);
- * Karras et al. 2022, equation 5; numbers as in diffusers 0.40. */
+ * default is that of the diffusers class which the sampler stands for, so that limn and
+ * Class.from_config agree; such fields hold LIMN_UNSAID here. One departure: `clip_sample` is false
+ * where it is not said, as diffusers' own latent pipelines set it.
+ * Source: Ho et al. 2020, section 2 (alpha-bar); Nichol and Dhariwal 2021, section 3.2 (cosine);
+ * Lin et al. 2023 (zero terminal SNR, trailing); numbers as in diffusers 0.40. */
 #ifndef LIMN_DENOISE_SCHEDULE_H
 #define LIMN_DENOISE_SCHEDULE_H
 
@@ -42,50 +42,54 @@ typedef enum limn_sigmas {
     LIMN_SIGMAS_EXPONENTIAL,
 } limn_sigmas;
 
-/* How much noise DDPM adds back. */
-typedef enum limn_variance {
-    LIMN_VARIANCE_SMALL,
-    LIMN_VARIANCE_LARGE,
-} limn_variance;
-
+/* A schedule. */
 typedef struct limn_schedule {
     int train_steps;                            /* 2 to LIMN_TRAIN_STEPS_MAX */
-    float alphas_cumprod[LIMN_TRAIN_STEPS_MAX]; /* alpha-bar, rounded as diffusers rounds */
+    float alphas_cumprod[LIMN_TRAIN_STEPS_MAX]; /* alpha-bar, falling, rounded as diffusers does */
     limn_prediction prediction;
     limn_spacing spacing;
-    bool spacing_chosen; /* by name, so that it holds for samplers with steps of their own (LCM) */
-    limn_sigmas sigmas;
-    bool cosine;            /* squaredcos_cap_v2 betas: DPM++ then does not round Karras' steps */
-    int steps_offset;       /* added to each step of the spacing "leading" */
-    int set_alpha_to_one;   /* alpha-bar after the last step is 1, not that of step 0; or UNSAID */
-    bool zero_terminal_snr; /* alphas_cumprod are rescaled so that the last is 0 */
-    bool final_sigma_min;   /* sampling ends at the smallest sigma, not at 0 */
-    double sigma_min;       /* bounds for Karras and exponential; 0 = from the schedule */
-    double sigma_max;       /* see sigma_min */
-    double lambda_min;      /* DPM++ starts where log(alpha/sigma) reaches it; -infinity = at all */
-    bool clip_sample;       /* DDIM, DDPM, LCM, Heun clamp the predicted picture ... */
+    bool spacing_chosen;     /* by name, so that it holds for samplers with steps of their own */
+    limn_sigmas sigmas;      /* how they are spread */
+    bool cosine;             /* squaredcos_cap_v2: DPM++ then cuts Karras' steps, not rounds them */
+    bool zero_terminal_snr;  /* alphas_cumprod are rescaled so that the last is 0 */
+    int steps_offset;        /* added to each step of the spacing "leading" */
+    int set_alpha_to_one;    /* 1: alpha-bar after the last step is 1; 0: that of step 0; UNSAID */
+    bool final_sigma_min;    /* sampling ends at the smallest sigma, not at 0 */
+    double sigma_min;        /* bounds for Karras and exponential; 0 = from the schedule */
+    double sigma_max;        /* see sigma_min */
+    double lambda_min;       /* DPM++ leaves out steps whose log(alpha / sigma) is below */
+    bool clip_sample;        /* DDIM, DDPM, LCM, Heun clamp the predicted picture ... */
     float clip_sample_range; /* ... to plus and minus this */
-    limn_variance variance;  /* DDPM's */
-    bool solver_heun;        /* DPM++'s second-order step: Heun's, not the midpoint's */
-    bool solver_bh1;         /* UniPC's B(h): h, not e^h - 1 */
-    bool lower_order_final;  /* DPM++, UniPC: the last steps of short runs are first-order */
+    bool variance_large;     /* DDPM adds back the larger noise of the two in the paper */
+    int solver_order;        /* UniPC's, 1 to 3 */
+    bool solver_heun;        /* DPM++'s second-order step is Heun's, not the midpoint's */
+    bool solver_bh1;         /* UniPC's B(h) is h, not e^h - 1 */
+    bool lower_order_final;  /* DPM++, UniPC: lower orders at the end of a short run */
     bool euler_at_final;     /* DPM++: the last step is first-order */
-    int original_steps;      /* LCM: the steps that it was distilled with */
-    double timestep_scaling; /* LCM's */
-    char sampler[16];        /* the sampler that the configuration's class stands for */
+    int original_steps;      /* LCM: the steps it was distilled with */
+    double timestep_scaling; /* LCM's boundary condition */
+    char sampler[16];        /* the sampler of the configuration's class; "" where it has none */
 } limn_schedule;
 
 /* Reads a scheduler_config.json. LIMN_E_INPUT for a schedule or setting that limn does not know,
  * with its name and value, and for numbers out of range. On failure *out is undefined. */
 limn_status limn_schedule_load(const limn_config *c, limn_schedule *out, limn_error *err);
 
-/* Fills a schedule with diffusers' defaults and these betas, which are n (2 to 4096) values above 0
- * and below 1, rounded to float32. Fails with LIMN_E_INPUT. */
-limn_status limn_schedule_from_betas(const double *betas, int n, limn_schedule *out,
-                                     limn_error *err);
+/* Fills alphas_cumprod and train_steps alone, from n (2 to LIMN_TRAIN_STEPS_MAX) betas.
+ * LIMN_E_INPUT where they are not above 0 and below 1, or leave no sigma that float32 can hold. */
+limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n, limn_error *err);
+
+/* Rescales alpha-bar so that its last value is 0 (Lin et al. 2023, algorithm 1); nothing where it
+ * is already. Fails with `kind` and a sentence where the model predicts epsilon, which says nothing
+ * about the picture where there is nothing but noise. */
+limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_error *err);
 
 /* Applies --schedule, a name from limn_schedules. LIMN_E_USAGE for a name that is none, and for a
  * schedule that the model's prediction cannot take. */
 limn_status limn_schedule_choose(limn_schedule *s, const char *name, limn_error *err);
+
+/* The noise level sigma = sqrt((1 - a) / a) of a training step; 4096 where a is 0, as diffusers has
+ * it. step from 0 to train_steps - 1. */
+double limn_schedule_sigma(const limn_schedule *s, int step);
 
 #endif
