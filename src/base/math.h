@@ -2,10 +2,12 @@
  * same bits everywhere: libm does not (its exp differs by version and machine). For schedules,
  * embeddings and noise: thousands of values, not millions; the kernels have their own for float32.
  *
- * Each is within 1 ulp of double over the stated range, so that rounding its result to float32 gives
- * the correctly rounded float32 but for a few inputs in a thousand million.
- * Sources: argument reduction and coefficients as in Muller, Elementary Functions, 3rd ed., and
- * FreeBSD's msun (k_sin.c, k_cos.c, e_exp.c, e_log.c, s_erf.c). */
+ * Each is within 1 ulp of double over the stated range (the worst that was found is 0.8), so that
+ * rounding its result to float32 gives the correctly rounded float32 but for a few inputs in a
+ * thousand million. NaN gives NaN, infinities what the mathematics says. The rounding mode must be
+ * to nearest (limn_fp_enter). Sources: Dekker 1971, A floating-point technique for extending the
+ * available precision; Cody and Waite 1980; Muller, Elementary Functions, 3rd ed., chapters 4
+ * and 11. */
 #ifndef LIMN_BASE_MATH_H
 #define LIMN_BASE_MATH_H
 
@@ -13,10 +15,10 @@ double limn_exp(double x);           /* e^x; 0 below -745.2, infinity above 709.
 double limn_log(double x);           /* natural logarithm; -infinity at 0, NaN below */
 double limn_log1p(double x);         /* log(1 + x), exact near 0 */
 double limn_expm1(double x);         /* e^x - 1, exact near 0 */
-double limn_sin(double x);           /* |x| up to 1e6 */
-double limn_cos(double x);           /* |x| up to 1e6 */
+double limn_sin(double x);           /* |x| up to 1e6; NaN beyond 2^20 */
+double limn_cos(double x);           /* |x| up to 1e6; NaN beyond 2^20 */
 double limn_erf(double x);           /* the error function */
 double limn_tanh(double x);          /* hyperbolic tangent */
-double limn_pow(double x, double y); /* x^y for x > 0, within 4 ulp for results of 1e-30 to 1e30 */
+double limn_pow(double x, double y); /* x^y for x >= 0; NaN for x < 0 */
 
 #endif
