@@ -180,6 +180,13 @@ typedef struct limn_prompt_check {
 LIMN_API limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
                                          limn_prompt_check *check, limn_error *error);
 
+/* Bytes of a slug with its NUL. */
+#define LIMN_SLUG_BYTES 41
+
+/* Makes of a prompt what can stand in a file name: a to z, 0 to 9 and single '-', "picture" where
+ * nothing is left. "A red Apple!" gives "a-red-apple"; it ends at a word where it can. Cannot fail. */
+LIMN_API void limn_prompt_slug(const char *prompt, char slug[LIMN_SLUG_BYTES]);
+
 /* ---- rendering ------------------------------------------------------------------------------- */
 
 /* Where a rendering stands. */
@@ -234,6 +241,9 @@ LIMN_API limn_status limn_picture_save(const limn_picture *picture, const char *
 LIMN_API limn_status limn_picture_png(const limn_picture *picture, uint8_t **bytes, size_t *size,
                                       limn_error *error);
 
+/* The SHA-256 of some bytes, 64 hex digits, as a batch's manifest gives it of each file. */
+LIMN_API void limn_sha256_hex(const void *bytes, size_t size, char hex[65]);
+
 /* Reads a PNG: its pixels, its recipe and its A1111 text where it carries them. */
 LIMN_API limn_status limn_picture_load(const char *path, limn_picture **out, limn_error *error);
 
@@ -282,6 +292,7 @@ typedef struct limn_batch_item {
     const limn_request *request;   /* NULL where the line could not be read */
     const limn_picture *picture;   /* the picture just made; only with LIMN_BATCH_DONE */
     const limn_error *error;       /* only with LIMN_BATCH_FAILED */
+    bool repaired;                 /* invalid UTF-8 in the line was replaced by U+FFFD */
 } limn_batch_item;
 
 /* How a batch is run. */

@@ -1,0 +1,64 @@
+#include "render/made.h"
+#include "image/image.h"
+#include <stdlib.h>
+#include <string.h>
+
+limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
+                             limn_error *err) {
+    limn_model_info info = limn_model_describe(model);
+    limn_recipe_facts facts = {
+        .request = request,
+        .model_name = info.name,
+        .model_sha256 = info.sha256,
+        .contract = LIMN_CONTRACT,
+        .version = limn_version(),
+        .precision = "float32",
+    };
+    return limn_recipe_json(&facts, json, err);
+}
+
+/* Compares requests through their canonical form, in which numbers and broken UTF-8 have one. */
+static limn_status compare_requests(const limn_model *model, const limn_request *wanted,
+                                    const limn_request *found, const char *path, limn_error *err) {
+    char *a = NULL, *b = NULL;
+    limn_status status = limn_made_recipe(model, wanted, &a, err);
+    if (status == LIMN_OK) status = limn_made_recipe(model, found, &b, err);
+    if (status == LIMN_OK && strcmp(a, b) != 0) {
+        status =
+            limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn from another request", path);
+    }
+    free(a);
+    free(b);
+    return status;
+}
+
+static limn_status compare(const limn_model *model, const limn_request *request,
+                           const limn_recipe *recipe, const char *path, limn_error *err) {
+    if (strcmp(limn_recipe_model_sha256(recipe), limn_model_describe(model).sha256) != 0) {
+        return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn by another model", path);
+    }
+    if (limn_recipe_contract(recipe) != LIMN_CONTRACT) {
+        return limn_fail(err, LIMN_E_CREATE,
+                         "%s is there already, drawn under numeric contract %d instead of %d", path,
+                         limn_recipe_contract(recipe), LIMN_CONTRACT);
+    }
+    return compare_requests(model, request, limn_recipe_request(recipe), path, err);
+}
+
+limn_status limn_made_check(const limn_model *model, const limn_request *request, const char *path,
+                            limn_error *err) {
+    limn_picture *picture = NULL;
+    limn_recipe *recipe = NULL;
+    limn_status status = limn_picture_load(path, &picture, err);
+    if (status == LIMN_OK && !picture->recipe) status = LIMN_E_INPUT;
+    if (status == LIMN_OK) status = limn_recipe_read(picture, &recipe, err);
+    if (status == LIMN_OK) {
+        status = compare(model, request, recipe, path, err);
+    } else if (status != LIMN_E_MEMORY) {
+        status = limn_fail(err, LIMN_E_CREATE,
+                           "%s is there already and is not a picture that limn drew", path);
+    }
+    limn_recipe_free(recipe);
+    limn_picture_free(picture);
+    return status;
+}

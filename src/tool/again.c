@@ -1,0 +1,115 @@
+#include "tool/tool.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Does every --set NAME=VALUE. */
+static int change(const limn_tool_options *o, limn_recipe *recipe) {
+    for (int i = 0; i < o->sets; i++) {
+        const char *equals = strchr(o->set[i], '=');
+        char *name = strndup(o->set[i], (size_t)(equals - o->set[i]));
+        if (!name) return limn_tool_fail(LIMN_E_MEMORY, "no memory for a setting");
+        limn_error error;
+        limn_status status = limn_recipe_set(recipe, name, equals + 1, &error);
+        free(name);
+        if (status != LIMN_OK) return limn_tool_fail_with(&error);
+    }
+    return LIMN_OK;
+}
+
+/* Says before the work what cannot come out the same. */
+static void warn_differences(const limn_tool_again_job *job) {
+    limn_model_info info = limn_model_describe(job->model);
+    const char *sha256 = limn_recipe_model_sha256(job->recipe);
+    if (sha256[0] == '\0') {
+        limn_tool_warn(job->options, "%s does not say which model drew it; this is %s", job->path,
+                       info.name);
+    } else if (strcmp(sha256, info.sha256) != 0) {
+        limn_tool_warn(job->options,
+                       "%s was drawn by another model: %s (%.12s...), this is %s "
+                       "(%.12s...)",
+                       job->path, limn_recipe_model_name(job->recipe), sha256, info.name,
+                       info.sha256);
+    }
+    int contract = limn_recipe_contract(job->recipe);
+    if (contract != 0 && contract != LIMN_CONTRACT) {
+        limn_tool_warn(job->options, "%s was drawn under numeric contract %d, this is %d",
+                       job->path, contract, LIMN_CONTRACT);
+    }
+}
+
+/* Draws the recipe as it is, compares, and keeps the new picture where -o says so. */
+static int draw_and_compare(const limn_tool_again_job *job, const char *output) {
+    limn_tool_progress progress = limn_tool_progress_start(job->options, 1, 1);
+    limn_options how = {
+        .threads = job->options->threads,
+        .user = &progress,
+        .progress = limn_tool_progress_step,
+    };
+    limn_picture *again = NULL;
+    limn_error error;
+    limn_status status =
+        limn_render(job->model, limn_recipe_request(job->recipe), &how, &again, &error);
+    limn_tool_progress_end(&progress);
+    if (status == LIMN_E_CANCELLED) return limn_tool_fail(status, "interrupted");
+    if (status == LIMN_OK && output) {
+        unsigned flags = job->options->force ? LIMN_OVERWRITE : 0;
+        status = limn_picture_save(again, output, flags, &error);
+    }
+    int result = status == LIMN_OK ? limn_tool_compare(job, again) : limn_tool_fail_with(&error);
+    limn_picture_free(again);
+    return result;
+}
+
+static int with_model(limn_tool_again_job *job, const char *output) {
+    limn_model *model;
+    int status = limn_tool_model_open(job->options, &model);
+    if (status != LIMN_OK) return status;
+    job->model = model;
+    warn_differences(job);
+    const limn_request *request = limn_recipe_request(job->recipe);
+    limn_tool_job draw = {.options = job->options, .model = model, .number = 1, .count = 1};
+    if (job->options->dry_run) {
+        status = limn_tool_draw_dry(&draw, request, output ? output : job->path);
+    } else if (job->options->sets > 0) {
+        limn_tool_warn_prompts(job->options, model, request, 0);
+        status = limn_tool_draw_one(&draw, request, output);
+    } else {
+        status = draw_and_compare(job, output);
+    }
+    limn_model_close(model);
+    return status;
+}
+
+/* The name of the new picture, NULL where none is to be kept; checked like draw's. */
+static int name_output(const limn_tool_options *o, const limn_request *request, char **output) {
+    *output = NULL;
+    if (!o->output && o->sets == 0) return LIMN_OK;
+    int status = limn_tool_output_check(o->output, o->dry_run);
+    if (status != LIMN_OK) return status;
+    *output = limn_tool_output_name(o->output, request->prompt, request->seed, 1, 1);
+    if (!*output) return limn_tool_fail(LIMN_E_MEMORY, "no memory for a file name");
+    return o->force ? LIMN_OK : limn_tool_output_free(*output);
+}
+
+int limn_tool_again(const limn_tool_options *o) {
+    limn_tool_again_job job = {.options = o, .path = o->operand};
+    limn_picture *picture = NULL;
+    limn_recipe *recipe = NULL;
+    char *output = NULL;
+    limn_error error;
+    limn_tool_interrupt_catch();
+    int status = (int)limn_picture_load(o->operand, &picture, &error);
+    if (status == LIMN_OK) status = (int)limn_recipe_read(picture, &recipe, &error);
+    if (status != LIMN_OK) limn_tool_fail_with(&error);
+    job.picture = picture;
+    job.recipe = recipe;
+    if (status == LIMN_OK) status = limn_tool_read(o->operand, &job.bytes);
+    if (status == LIMN_OK) status = change(o, recipe);
+    if (status == LIMN_OK) status = name_output(o, limn_recipe_request(recipe), &output);
+    if (status == LIMN_OK) status = with_model(&job, output);
+    free(output);
+    free(job.bytes.data);
+    limn_recipe_free(recipe);
+    limn_picture_free(picture);
+    return status;
+}

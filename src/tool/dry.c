@@ -1,0 +1,69 @@
+/* What a request is and what it would take, in words: for show, --dry-run and again. */
+#include "tool/tool.h"
+#include <inttypes.h>
+
+static void print_line(FILE *to, const char *name, const char *text) {
+    fprintf(to, "%-12s", name);
+    limn_tool_print_text(to, text, 12);
+    fputc('\n', to);
+}
+
+void limn_tool_print_request(FILE *to, const limn_request *request) {
+    print_line(to, "prompt", request->prompt);
+    if (request->negative[0]) print_line(to, "negative", request->negative);
+    fprintf(to, "%-12s%" PRIu64 "\n", "seed", request->seed);
+    fprintf(to, "%-12s%d\n", "steps", request->steps);
+    fprintf(to, "%-12s%g\n", "guidance", request->guidance);
+    fprintf(to, "%-12s%dx%d\n", "size", request->width, request->height);
+    print_line(to, "sampler", request->sampler);
+    print_line(to, "schedule", request->schedule);
+    print_line(to, "rng", request->rng);
+    if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
+}
+
+static double megabytes(size_t bytes) {
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+static void print_words(const limn_tool_job *job, const limn_request *request,
+                        const limn_plan *plan, const char *path) {
+    limn_model_info info = limn_model_describe(job->model);
+    if (job->number > 1) fputc('\n', stdout);
+    print_line(stdout, "would draw", path);
+    limn_tool_print_request(stdout, request);
+    print_line(stdout, "model", info.name);
+    printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
+           megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
+           megabytes(plan->workspace_bytes));
+    printf("%-12s%.1f GFLOP in %d evaluations of the U-Net\n", "work", plan->gflop,
+           plan->evaluations);
+}
+
+static void print_json(const limn_tool_job *job, const limn_request *request, const limn_plan *plan,
+                       const char *path) {
+    limn_model_info info = limn_model_describe(job->model);
+    fputs("{\"file\":", stdout);
+    limn_tool_json_text(stdout, path);
+    fputs(",\"dry_run\":true", stdout);
+    limn_tool_json_request(stdout, request);
+    fputs(",\"model\":", stdout);
+    limn_tool_json_text(stdout, info.name);
+    printf(",\"model_sha256\":\"%s\",\"contract\":%d,\"model_bytes\":%zu,\"workspace_bytes\":%zu,"
+           "\"peak_bytes\":%zu,\"evaluations\":%d,\"gflop\":%.3f}\n",
+           info.sha256, LIMN_CONTRACT, plan->model_bytes, plan->workspace_bytes, plan->peak_bytes,
+           plan->evaluations, plan->gflop);
+}
+
+int limn_tool_draw_dry(const limn_tool_job *job, const limn_request *request, const char *path) {
+    limn_plan plan;
+    limn_error error;
+    if (limn_request_plan(job->model, request, &plan, &error) != LIMN_OK) {
+        return limn_tool_fail_with(&error);
+    }
+    if (job->options->json) {
+        print_json(job, request, &plan, path);
+    } else {
+        print_words(job, request, &plan, path);
+    }
+    return LIMN_OK;
+}

@@ -1,0 +1,54 @@
+#include "tool/tool.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef LIMN_PREFIX
+#define LIMN_PREFIX "/usr/local"
+#endif
+
+/* Whether there is a model at folder/rest; the path is put together in place[PATH_MAX]. */
+static bool look(char *place, const char *folder, const char *rest) {
+    int n = snprintf(place, PATH_MAX, "%s%s", folder, rest);
+    if (n < 0 || n >= PATH_MAX - 32) return false;
+    strcpy(place + n, "/model_index.json");
+    bool there = access(place, F_OK) == 0;
+    place[n] = '\0';
+    return there;
+}
+
+/* Where this program's file is, without its name: "" where the system does not say. */
+static void program_folder(char *folder) {
+    ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash) *slash = '\0';
+}
+
+int limn_tool_model_open(const limn_tool_options *options, limn_model **out) {
+    char folder[PATH_MAX], place[PATH_MAX];
+    const char *path = options->model;
+    if (!path) path = getenv("LIMN_MODEL");
+    if (path && *path == '\0') path = NULL;
+    if (!path) {
+        program_folder(folder);
+        if ((folder[0] && (look(place, folder, "/weights/vignette") ||
+                           look(place, folder, "/../share/limn/vignette"))) ||
+            look(place, LIMN_PREFIX, "/share/limn/vignette")) {
+            path = place;
+        }
+    }
+    if (!path) {
+        return limn_tool_fail(LIMN_E_MISSING,
+                              "no model was found: not in %s/weights/vignette, "
+                              "%s/../share/limn/vignette or %s/share/limn/vignette (name one with "
+                              "--model DIR or LIMN_MODEL)",
+                              folder, folder, LIMN_PREFIX);
+    }
+    limn_error error;
+    if (limn_model_open(path, options->threads, out, &error) != LIMN_OK) {
+        return limn_tool_fail_with(&error);
+    }
+    return LIMN_OK;
+}

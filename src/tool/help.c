@@ -1,0 +1,35 @@
+#include "tool/tool.h"
+
+void limn_tool_help(FILE *to) {
+    fputs("limn \"a red apple\"       draws it into a-red-apple-SEED.png\n"
+          "limn batch FILE|-        draws every line of a prompt file, goes on where it stopped\n"
+          "limn again PICTURE.png   draws it again and says whether every bit is the same\n"
+          "limn show PICTURE.png    prints the recipe in a picture\n"
+          "limn samplers            lists samplers, schedules and random generators\n"
+          "\n"
+          "  -o, --output NAME      a file (.png .jpg .bmp .tga; several: NAME-1.png ...)\n"
+          "                         or a folder/ for files named after prompt and seed\n"
+          "  -n, --count N          this many pictures, from seeds that follow each other\n"
+          "  -s, --seed N           the picture's number, random without it\n"
+          "      --size WxH         in pixels\n"
+          "      --steps N          more take longer and are finer\n"
+          "  -g, --guidance X       how closely to keep to the prompt; 1 = loosely\n"
+          "      --negative TEXT    what to stay away from\n"
+          "      --sampler NAME     --schedule NAME, --rng NAME: see limn samplers\n"
+          "      --eta X            DDIM's noise, 0 to 1\n"
+          "  -m, --model DIR        else $LIMN_MODEL, else the model that came with limn\n"
+          "  -t, --threads N        0 = one per processor; changes no bit\n"
+          "  -q, --quiet            errors only        --json     a JSON line per picture\n"
+          "      --dry-run          tell, do nothing   --force    replace existing files\n"
+          "      --set NAME=VALUE   with again: change a setting, e.g. seed=8\n"
+          "  -h, --help             this page          --version  limn's version\n"
+          "Exit: 0 done, 1 again: different, 64 usage, 65 bad file, 66 not there, 71 memory,\n"
+          "  73 cannot create, 74 I/O, 75 interrupted; batch: that of the first bad line.\n",
+          to);
+}
+
+void limn_tool_usage(FILE *to) {
+    fputs("usage: limn \"a red apple\"     (batch FILE, again PICTURE, show PICTURE, samplers;\n"
+          "                               limn --help has the options)\n",
+          to);
+}

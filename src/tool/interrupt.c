@@ -1,0 +1,29 @@
+#include "tool/tool.h"
+#include <signal.h>
+#include <stddef.h>
+
+/* The one variable of the program: a signal handler has nowhere else to write. */
+static volatile sig_atomic_t stop_asked = 0;
+
+static void ask_to_stop(int signal_number) {
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+void limn_tool_interrupt_catch(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction old;
+        if (sigaction(signals[i], NULL, &old) != 0) continue;
+        /* `nohup limn` and `limn &` in a script have asked not to be disturbed. */
+        if (old.sa_handler == SIG_IGN) continue;
+        struct sigaction catch = {.sa_handler = ask_to_stop};
+        sigemptyset(&catch.sa_mask);
+        catch.sa_flags = SA_RESTART | (int)SA_RESETHAND; /* so a second one kills */
+        sigaction(signals[i], &catch, NULL);
+    }
+}
+
+bool limn_tool_interrupted(void) {
+    return stop_asked != 0;
+}

@@ -1,0 +1,81 @@
+#include "tool/tool.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A copy of text in which every byte that is not ASCII became U+FFFD: what a file name in Latin-1
+ * is shown as. NULL = no memory. */
+static char *ascii_copy(const char *text) {
+    char *copy = malloc(3 * strlen(text) + 1), *end = copy;
+    if (!copy) return NULL;
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x80) {
+            *end++ = *text;
+        } else {
+            memcpy(end, "\xef\xbf\xbd", 3);
+            end += 3;
+        }
+    }
+    *end = '\0';
+    return copy;
+}
+
+void limn_tool_json_text(FILE *to, const char *text) {
+    json_t *value = text ? json_string(text) : json_null();
+    if (!value) { /* jansson takes valid UTF-8 only */
+        char *copy = ascii_copy(text);
+        value = copy ? json_string(copy) : NULL;
+        free(copy);
+    }
+    char *line = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    fputs(line ? line : "null", to);
+    free(line);
+    json_decref(value);
+}
+
+void limn_tool_json_number(FILE *to, double value) {
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    fputs(text, to);
+}
+
+void limn_tool_json_request(FILE *to, const limn_request *request) {
+    fprintf(to, ",\"seed\":%" PRIu64 ",\"width\":%d,\"height\":%d,\"steps\":%d,\"guidance\":",
+            request->seed, request->width, request->height, request->steps);
+    limn_tool_json_number(to, request->guidance);
+    fputs(",\"sampler\":", to);
+    limn_tool_json_text(to, request->sampler);
+    fputs(",\"schedule\":", to);
+    limn_tool_json_text(to, request->schedule);
+    fputs(",\"rng\":", to);
+    limn_tool_json_text(to, request->rng);
+    fputs(",\"eta\":", to);
+    limn_tool_json_number(to, request->eta);
+    fputs(",\"prompt\":", to);
+    limn_tool_json_text(to, request->prompt);
+    fputs(",\"negative\":", to);
+    limn_tool_json_text(to, request->negative);
+}
+
+int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
+                           const char *status, int line, double ms) {
+    char hex[65];
+    int read = limn_tool_sha256(path, hex);
+    if (read != LIMN_OK) return read;
+    limn_model_info info = limn_model_describe(model);
+    fputs("{\"file\":", stdout);
+    limn_tool_json_text(stdout, path);
+    printf(",\"status\":\"%s\"", status);
+    if (line > 0) printf(",\"line\":%d", line);
+    limn_tool_json_request(stdout, request);
+    fputs(",\"model\":", stdout);
+    limn_tool_json_text(stdout, info.name);
+    printf(",\"model_sha256\":\"%s\",\"contract\":%d", info.sha256, LIMN_CONTRACT);
+    if (ms >= 0) printf(",\"ms\":%.1f", ms);
+    printf(",\"sha256\":\"%s\"}\n", hex);
+    return LIMN_OK;
+}

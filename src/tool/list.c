@@ -1,0 +1,20 @@
+#include "tool/tool.h"
+
+static void list(const char *title, const limn_choice *choices, int count) {
+    printf("%s\n", title);
+    for (int i = 0; i < count; i++) {
+        printf("  %-16s %-20s %s\n", choices[i].name, choices[i].label, choices[i].about);
+    }
+}
+
+int limn_tool_list(const limn_tool_options *options) {
+    (void)options;
+    int count;
+    const limn_choice *choices = limn_samplers(&count);
+    list("Samplers (--sampler; A1111's names do too):", choices, count);
+    choices = limn_schedules(&count);
+    list("Schedules (--schedule):", choices, count);
+    choices = limn_rngs(&count);
+    list("Random generators (--rng):", choices, count);
+    return LIMN_OK;
+}

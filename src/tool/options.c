@@ -1,0 +1,329 @@
+#include "tool/tool.h"
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+/* Values of long options that have no letter. */
+enum {
+    OPT_STEPS = 256,
+    OPT_NEGATIVE,
+    OPT_SIZE,
+    OPT_SAMPLER,
+    OPT_SCHEDULE,
+    OPT_RNG,
+    OPT_ETA,
+    OPT_JSON,
+    OPT_DRY_RUN,
+    OPT_FORCE,
+    OPT_SET,
+    OPT_VERSION,
+};
+
+#define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
+#define RENDERS (MAKES | LIMN_TOOL_AGAIN)
+#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST)
+
+static const char letters[] = ":o:n:s:g:m:t:qh";
+
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"count", required_argument, NULL, 'n'},
+    {"seed", required_argument, NULL, 's'},
+    {"guidance", required_argument, NULL, 'g'},
+    {"model", required_argument, NULL, 'm'},
+    {"threads", required_argument, NULL, 't'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {"steps", required_argument, NULL, OPT_STEPS},
+    {"negative", required_argument, NULL, OPT_NEGATIVE},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"sampler", required_argument, NULL, OPT_SAMPLER},
+    {"schedule", required_argument, NULL, OPT_SCHEDULE},
+    {"rng", required_argument, NULL, OPT_RNG},
+    {"eta", required_argument, NULL, OPT_ETA},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"set", required_argument, NULL, OPT_SET},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* Which commands take the option of each value; what is not here, draw and batch take. */
+static const struct {
+    int value;
+    unsigned commands;
+} takers[] = {
+    {'o', RENDERS},
+    {'m', RENDERS},
+    {'t', RENDERS},
+    {'q', ALL},
+    {'h', ALL},
+    {OPT_VERSION, ALL},
+    {OPT_DRY_RUN, RENDERS},
+    {OPT_FORCE, RENDERS},
+    {OPT_SET, LIMN_TOOL_AGAIN},
+    {OPT_JSON, RENDERS | LIMN_TOOL_SHOW},
+};
+
+static const struct {
+    const char *word;
+    limn_tool_command command;
+} commands[] = {
+    {"batch", LIMN_TOOL_BATCH},
+    {"again", LIMN_TOOL_AGAIN},
+    {"show", LIMN_TOOL_SHOW},
+    {"samplers", LIMN_TOOL_LIST},
+};
+
+limn_tool_command limn_tool_command_find(const char *word) {
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(word, commands[i].word) == 0) return commands[i].command;
+    }
+    return 0;
+}
+
+static const char *command_word(limn_tool_command command) {
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (command == commands[i].command) return commands[i].word;
+    }
+    return "drawing a prompt";
+}
+
+static const char *option_name(const void *ctx, int i) {
+    (void)ctx;
+    return long_options[i].name;
+}
+
+static const char *choice_name(const void *ctx, int i) {
+    return ((const limn_choice *)ctx)[i].name;
+}
+
+/* Says what is wrong with the option that getopt has just refused. */
+static int unknown_option(const char *typed) {
+    if (optopt >= OPT_STEPS || (optopt != 0 && typed[0] == '-' && typed[1] == '-')) {
+        return limn_tool_fail(LIMN_E_USAGE, "%.*s takes no value", (int)strcspn(typed, "="), typed);
+    }
+    if (optopt != 0) {
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "there is no option -%c (limn --help lists them; a prompt that "
+                              "begins with '-' comes after --)",
+                              optopt);
+    }
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
+    int count = (int)(sizeof long_options / sizeof long_options[0]) - 1;
+    const char *near = limn_tool_nearest(name, count, option_name, NULL);
+    if (near) {
+        return limn_tool_fail(LIMN_E_USAGE, "there is no option --%s; did you mean --%s?", name,
+                              near);
+    }
+    return limn_tool_fail(LIMN_E_USAGE, "there is no option --%s (limn --help lists them)", name);
+}
+
+static int missing_value(const char *typed) {
+    if (typed[0] == '-' && typed[1] == '-') {
+        return limn_tool_fail(LIMN_E_USAGE, "%s wants a value after it", typed);
+    }
+    return limn_tool_fail(LIMN_E_USAGE, "-%c wants a value after it", optopt);
+}
+
+/* Turns a spelling into limn's own name, or says which is the nearest. */
+static int read_choice(const char *what, const char *spelling, const char *found,
+                       const limn_choice *choices, int count, const char **out) {
+    if (found) {
+        *out = found;
+        return LIMN_OK;
+    }
+    const char *near = limn_tool_nearest(spelling, count, choice_name, choices);
+    if (near) {
+        return limn_tool_fail(LIMN_E_USAGE, "there is no %s '%s'; did you mean %s?", what, spelling,
+                              near);
+    }
+    return limn_tool_fail(LIMN_E_USAGE, "there is no %s '%s' (limn samplers lists them)", what,
+                          spelling);
+}
+
+/* The three options whose values are names. *sampler_schedule: what the sampler's spelling adds. */
+static int read_name(int value, const char *text, const char **sampler_schedule,
+                     limn_tool_options *o) {
+    int count;
+    if (value == OPT_SAMPLER) {
+        const char *name = limn_sampler_find(text, sampler_schedule);
+        const limn_choice *all = limn_samplers(&count);
+        return read_choice("sampler", text, name, all, count, &o->sampler);
+    }
+    if (value == OPT_SCHEDULE) {
+        const limn_choice *all = limn_schedules(&count);
+        return read_choice("schedule", text, limn_schedule_find(text), all, count, &o->schedule);
+    }
+    const limn_choice *all = limn_rngs(&count);
+    return read_choice("random generator", text, limn_rng_find(text), all, count, &o->rng);
+}
+
+static int read_value(int value, const char *text, limn_tool_options *o) {
+    switch (value) {
+    case 's':
+        o->has_seed = true;
+        return limn_tool_read_seed(text, &o->seed);
+    case 'n':
+        o->has_count = true;
+        return limn_tool_read_int("--count", text, 1, LIMN_TOOL_COUNT_MAX, &o->count);
+    case 't':
+        return limn_tool_read_int("--threads", text, 0, 1024, &o->threads);
+    case OPT_STEPS:
+        o->has_steps = true;
+        return limn_tool_read_int("--steps", text, 1, 1000, &o->steps);
+    case 'g':
+        o->has_guidance = true;
+        return limn_tool_read_double("--guidance", text, 0, 100, &o->guidance);
+    case OPT_ETA:
+        o->has_eta = true;
+        return limn_tool_read_double("--eta", text, 0, 1, &o->eta);
+    case OPT_SIZE:
+        o->has_size = true;
+        return limn_tool_read_size(text, &o->width, &o->height);
+    default:
+        if (o->sets == LIMN_TOOL_SETS_MAX) {
+            return limn_tool_fail(LIMN_E_USAGE, "--set can be given %d times, not more",
+                                  LIMN_TOOL_SETS_MAX);
+        }
+        if (!strchr(text, '=')) {
+            return limn_tool_fail(LIMN_E_USAGE,
+                                  "--set wants NAME=VALUE, for example seed=8, not "
+                                  "'%s'",
+                                  text);
+        }
+        o->set[o->sets++] = text;
+        return LIMN_OK;
+    }
+}
+
+static int read_option(int value, const char *text, const char **sampler_schedule,
+                       limn_tool_options *o) {
+    switch (value) {
+    case 'q':
+        o->quiet = true;
+        return LIMN_OK;
+    case 'h':
+        o->help = true;
+        return LIMN_OK;
+    case OPT_VERSION:
+        o->version = true;
+        return LIMN_OK;
+    case OPT_JSON:
+        o->json = true;
+        return LIMN_OK;
+    case OPT_DRY_RUN:
+        o->dry_run = true;
+        return LIMN_OK;
+    case OPT_FORCE:
+        o->force = true;
+        return LIMN_OK;
+    case 'o':
+        o->output = text;
+        return LIMN_OK;
+    case 'm':
+        o->model = text;
+        return LIMN_OK;
+    case OPT_NEGATIVE:
+        o->negative = text;
+        return LIMN_OK;
+    case OPT_SAMPLER:
+    case OPT_SCHEDULE:
+    case OPT_RNG:
+        return read_name(value, text, sampler_schedule, o);
+    default:
+        return read_value(value, text, o);
+    }
+}
+
+static bool takes(limn_tool_command command, int value) {
+    for (size_t i = 0; i < sizeof takers / sizeof takers[0]; i++) {
+        if (takers[i].value == value) return (takers[i].commands & command) != 0;
+    }
+    return (MAKES & command) != 0;
+}
+
+static int wrong_command(limn_tool_command command, int value) {
+    const char *name = "";
+    for (const struct option *l = long_options; l->name; l++) {
+        if (l->val == value) name = l->name;
+    }
+    const char *hint = command == LIMN_TOOL_AGAIN && value != OPT_SET
+                           ? " (--set NAME=VALUE changes a setting of the picture)"
+                           : "";
+    return limn_tool_fail(LIMN_E_USAGE, "%s takes no --%s%s", command_word(command), name, hint);
+}
+
+/* What is left over after the options: the prompt, file or picture. */
+static int read_operands(int argc, char **argv, limn_tool_options *o) {
+    int left = argc - optind;
+    int wanted = o->command == LIMN_TOOL_LIST ? 0 : 1;
+    if (left == wanted || o->help || o->version) {
+        o->operand = left > 0 ? argv[optind] : NULL;
+        return LIMN_OK;
+    }
+    if (left == 0) {
+        if (o->command != LIMN_TOOL_DRAW) {
+            return limn_tool_fail(
+                LIMN_E_USAGE, "%s wants %s after it", command_word(o->command),
+                o->command == LIMN_TOOL_BATCH ? "a prompt file (- = standard input)" : "a picture");
+        }
+        return limn_tool_fail(LIMN_E_USAGE, "there is no prompt; say what to draw: limn \"a red "
+                                            "apple\"");
+    }
+    if (o->command == LIMN_TOOL_DRAW && limn_tool_command_find(argv[optind])) {
+        return limn_tool_fail(LIMN_E_USAGE, "the command comes before the options: limn %s ...",
+                              argv[optind]);
+    }
+    if (o->command == LIMN_TOOL_DRAW) {
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "the prompt came as %d words; put it in quotes: limn \"%s %s%s\"",
+                              left, argv[optind], argv[optind + 1], left > 2 ? " ..." : "");
+    }
+    return limn_tool_fail(LIMN_E_USAGE, "%s takes %s, so '%s' is too much",
+                          command_word(o->command), wanted ? "one name" : "no name",
+                          argv[optind + wanted]);
+}
+
+int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
+                           limn_tool_options *out) {
+    *out = (limn_tool_options){.command = command, .count = 1};
+    const char *sampler_schedule = NULL;
+    opterr = 0;
+    for (;;) {
+        int at = optind;
+        int value = getopt_long(argc, argv, letters, long_options, NULL);
+        if (value == -1) break;
+        /* getopt has moved past a long option, not always past a cluster of letters. */
+        const char *typed = optind > 1 && optind > at ? argv[optind - 1] : argv[at];
+        if (value == '?') return unknown_option(typed);
+        if (value == ':') return missing_value(typed);
+        if (!takes(command, value)) return wrong_command(command, value);
+        int status = read_option(value, optarg, &sampler_schedule, out);
+        if (status != LIMN_OK) return status;
+    }
+    if (!out->schedule) out->schedule = sampler_schedule;
+    if (out->has_seed && (uint64_t)out->count - 1 > UINT64_MAX - out->seed) {
+        return limn_tool_fail(LIMN_E_USAGE, "--seed and --count together go past the last seed, "
+                                            "18446744073709551615");
+    }
+    return read_operands(argc, argv, out);
+}
+
+void limn_tool_options_apply(const limn_tool_options *options, limn_request *request) {
+    if (options->negative) request->negative = options->negative;
+    if (options->sampler) request->sampler = options->sampler;
+    if (options->schedule) request->schedule = options->schedule;
+    if (options->rng) request->rng = options->rng;
+    if (options->has_seed) request->seed = options->seed;
+    if (options->has_steps) request->steps = options->steps;
+    if (options->has_guidance) request->guidance = options->guidance;
+    if (options->has_eta) request->eta = options->eta;
+    if (options->has_size) {
+        request->width = options->width;
+        request->height = options->height;
+    }
+}

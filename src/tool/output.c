@@ -1,0 +1,96 @@
+#include "tool/tool.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_folder(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+/* Whether the output names a folder, there or to be made. */
+static bool names_folder(const char *output) {
+    return output[strlen(output) - 1] == '/' || is_folder(output);
+}
+
+/* The ending with its dot, or the end of the name where there is none. */
+static const char *ending(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *dot = strrchr(slash ? slash + 1 : path, '.');
+    return dot ? dot : path + strlen(path);
+}
+
+char *limn_tool_output_name(const char *output, const char *prompt, uint64_t seed, int number,
+                            int count) {
+    char *name = NULL;
+    int n;
+    if (!output || names_folder(output)) {
+        char slug[LIMN_SLUG_BYTES];
+        limn_prompt_slug(prompt, slug);
+        const char *folder = output ? output : "";
+        const char *slash = output && output[strlen(output) - 1] != '/' ? "/" : "";
+        n = asprintf(&name, "%s%s%s-%" PRIu64 ".png", folder, slash, slug, seed);
+    } else if (count > 1) {
+        const char *end = ending(output);
+        n = asprintf(&name, "%.*s-%d%s", (int)(end - output), output, number, end);
+    } else {
+        n = asprintf(&name, "%s", output);
+    }
+    return n < 0 ? NULL : name;
+}
+
+static int check_ending(const char *output) {
+    static const char *const known[] = {".png", ".jpg", ".jpeg", ".bmp", ".tga"};
+    const char *end = ending(output);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcasecmp(end, known[i]) == 0) return LIMN_OK;
+    }
+    return limn_tool_fail(LIMN_E_USAGE,
+                          "--output wants a name that ends in .png, .jpg, .bmp or .tga, or a "
+                          "folder/, not '%s'",
+                          output);
+}
+
+/* The folder that the output lies in; the caller frees it. */
+static char *folder_of(const char *output) {
+    if (!output) return strdup(".");
+    if (names_folder(output)) return strdup(output);
+    const char *slash = strrchr(output, '/');
+    if (!slash) return strdup(".");
+    return strndup(output, slash == output ? 1 : (size_t)(slash - output));
+}
+
+int limn_tool_output_check(const char *output, bool dry) {
+    if (output && *output == '\0') {
+        return limn_tool_fail(LIMN_E_USAGE, "--output wants a name, not an empty one");
+    }
+    if (output && !names_folder(output)) {
+        int status = check_ending(output);
+        if (status != LIMN_OK) return status;
+    }
+    char *folder = folder_of(output);
+    if (!folder) return limn_tool_fail(LIMN_E_MEMORY, "no memory for a file name");
+    int status = LIMN_OK;
+    bool make = output && output[strlen(output) - 1] == '/' && access(folder, F_OK) != 0;
+    if (make && (dry || mkdir(folder, 0777) == 0)) {
+        /* a folder of its own, to be made or just made */
+    } else if (!is_folder(folder)) {
+        status = limn_tool_fail(LIMN_E_CREATE, "the folder %s %s", folder,
+                                access(folder, F_OK) == 0 ? "is not a folder" : "is not there");
+    } else if (access(folder, W_OK | X_OK) != 0) {
+        status = limn_tool_fail(LIMN_E_CREATE, "the folder %s cannot be written to: %s", folder,
+                                strerror(errno));
+    }
+    free(folder);
+    return status;
+}
+
+int limn_tool_output_free(const char *path) {
+    struct stat s;
+    if (lstat(path, &s) != 0) return LIMN_OK;
+    return limn_tool_fail(LIMN_E_CREATE, "%s is there already (--force replaces it)", path);
+}

@@ -1,0 +1,54 @@
+#include "tool/tool.h"
+#include <stdlib.h>
+
+static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
+    limn_tool_print_request(stdout, limn_recipe_request(recipe));
+    const char *sha256 = limn_recipe_model_sha256(recipe);
+    printf("%-12s", "model");
+    limn_tool_print_text(stdout, limn_recipe_model_name(recipe), 12);
+    if (sha256[0]) {
+        fputs(" (sha256 ", stdout);
+        limn_tool_print_text(stdout, sha256, 12);
+        fputc(')', stdout);
+    }
+    fputc('\n', stdout);
+    if (limn_recipe_contract(recipe) > 0) {
+        printf("%-12s%d\n", "contract", limn_recipe_contract(recipe));
+    }
+    if (!picture->recipe) printf("%-12s%s\n", "from", "the text that A1111 writes");
+}
+
+/* limn's own recipe as it stands in the picture; one made up from A1111's text where that is all.
+ */
+static void show_json(const limn_picture *picture, const limn_recipe *recipe, const char *path) {
+    if (picture->recipe) {
+        puts(picture->recipe);
+        return;
+    }
+    fputs("{\"file\":", stdout);
+    limn_tool_json_text(stdout, path);
+    limn_tool_json_request(stdout, limn_recipe_request(recipe));
+    fputs(",\"model\":", stdout);
+    limn_tool_json_text(stdout, limn_recipe_model_name(recipe));
+    fputs(",\"model_sha256\":", stdout);
+    limn_tool_json_text(stdout, limn_recipe_model_sha256(recipe));
+    printf(",\"contract\":%d}\n", limn_recipe_contract(recipe));
+}
+
+int limn_tool_show(const limn_tool_options *options) {
+    limn_picture *picture = NULL;
+    limn_recipe *recipe = NULL;
+    limn_error error;
+    limn_status status = limn_picture_load(options->operand, &picture, &error);
+    if (status == LIMN_OK) status = limn_recipe_read(picture, &recipe, &error);
+    if (status != LIMN_OK) {
+        status = (limn_status)limn_tool_fail_with(&error);
+    } else if (options->json) {
+        show_json(picture, recipe, options->operand);
+    } else {
+        show_words(picture, recipe);
+    }
+    limn_recipe_free(recipe);
+    limn_picture_free(picture);
+    return (int)status;
+}

@@ -1,0 +1,217 @@
+/* The command line: `limn "a red apple"`, batch, again, show, samplers.
+ *
+ * It uses the library through limn.h alone, and is the only room that prints and exits. Everything
+ * here returns an exit status, which is a limn_status (or 1 where `again` found a difference);
+ * whoever finds a fault says one sentence on stderr with limn_tool_fail and returns its status, and
+ * all others pass it on. Standard output holds results only: the pictures' names, or JSON lines. */
+#ifndef LIMN_TOOL_TOOL_H
+#define LIMN_TOOL_TOOL_H
+
+#include "limn.h"
+#include <stdio.h>
+
+/* What `again` exits with where a picture did not come out the same. */
+#define LIMN_TOOL_DIFFERENT 1
+
+/* The most pictures that one --count may ask for, and the most --set on one command line. */
+#define LIMN_TOOL_COUNT_MAX 100000
+#define LIMN_TOOL_SETS_MAX  32
+
+/* The commands, as bits, since the option table says which option belongs to which. */
+typedef enum limn_tool_command {
+    LIMN_TOOL_DRAW = 1,
+    LIMN_TOOL_BATCH = 2,
+    LIMN_TOOL_AGAIN = 4,
+    LIMN_TOOL_SHOW = 8,
+    LIMN_TOOL_LIST = 16,
+} limn_tool_command;
+
+/* The command line, read. A NULL string or a false has_... = not given. Strings are argv's. */
+typedef struct limn_tool_options {
+    limn_tool_command command;
+    const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
+    const char *output, *model, *negative, *sampler, *schedule, *rng;
+    uint64_t seed;
+    double guidance, eta;
+    int count, steps, width, height, threads;
+    bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
+    bool quiet, json, dry_run, force, help, version;
+    int sets;
+    const char *set[LIMN_TOOL_SETS_MAX]; /* "name=value" */
+} limn_tool_options;
+
+/* ---- options.c, numbers.c, suggest.c, help.c ------------------------------------------------- */
+
+/* Reads argv[1..] for one command; argv[0] is skipped. Names of samplers, schedules and generators
+ * have become limn's own, numbers are within range. */
+int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
+                           limn_tool_options *out);
+
+/* The commands' own words, for main and for hints: 0 where `word` is none. */
+limn_tool_command limn_tool_command_find(const char *word);
+
+/* Puts what was asked for over a model's preferences. */
+void limn_tool_options_apply(const limn_tool_options *options, limn_request *request);
+
+/* Reads a whole number / a decimal number in [least, most]; `option` is what the sentence names. */
+int limn_tool_read_int(const char *option, const char *text, int least, int most, int *out);
+int limn_tool_read_double(const char *option, const char *text, double least, double most,
+                          double *out); /* see above */
+
+/* Reads a seed, 0 to 2^64 - 1, in decimal. */
+int limn_tool_read_seed(const char *text, uint64_t *out);
+
+/* Reads "512x768". */
+int limn_tool_read_size(const char *text, int *width, int *height);
+
+/* The nearest of `count` words by edit distance (case aside), or NULL where none is near enough to
+ * be what was meant. next(ctx, i) is the i-th word. */
+const char *limn_tool_nearest(const char *typed, int count,
+                              const char *(*next)(const void *ctx, int i), const void *ctx);
+
+/* Prints what --help shows, and what `limn` alone shows. */
+void limn_tool_help(FILE *to);
+void limn_tool_usage(FILE *to); /* see above */
+
+/* ---- say.c, json.c --------------------------------------------------------------------------- */
+
+/* One sentence on stderr, "limn: ...", without control characters. Returns `status`. */
+int limn_tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for the sentence that the library wrote. */
+int limn_tool_fail_with(const limn_error *error);
+
+/* "limn: warning: ..." on stderr, and "limn: ..." about the way of things; neither when quiet. */
+void limn_tool_warn(const limn_tool_options *options, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void limn_tool_note(const limn_tool_options *options, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* see above */
+
+/* A stranger's text for a terminal: control characters become '?', broken UTF-8 too; a line feed
+ * starts a new line, indented by `indent` spaces. */
+void limn_tool_print_text(FILE *to, const char *text, int indent);
+
+/* Sends what was printed on its way: LIMN_E_IO, said once, where standard output is full or shut.
+ */
+int limn_tool_flush(void);
+
+/* What prompts lose: says on stderr what the model will not read, and what was repaired. */
+void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *model,
+                            const limn_request *request, int line);
+
+/* The bytes of a text as a JSON string, with its quotes; broken UTF-8 becomes U+FFFD. NULL prints
+ * null. */
+void limn_tool_json_text(FILE *to, const char *text);
+
+/* A number as JSON, in the fewest digits that read back as the same double. */
+void limn_tool_json_number(FILE *to, double value);
+
+/* The members that every line about a picture has: seed, width, height, steps, ... without braces,
+ * starting with a comma. */
+void limn_tool_json_request(FILE *to, const limn_request *request);
+
+/* The line of --json about a picture whose file is there.
+ *   status  "done" or "skipped"
+ *   line    in the prompt file; 0 = left out
+ *   ms      what rendering took; below 0 = left out */
+int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
+                           const char *status, int line, double ms);
+
+/* ---- find.c, input.c, output.c --------------------------------------------------------------- */
+
+/* Finds and loads the model that the options, $LIMN_MODEL or the installation name. */
+int limn_tool_model_open(const limn_tool_options *options, limn_model **out);
+
+/* Bytes of a file, from malloc. */
+typedef struct limn_tool_bytes {
+    uint8_t *data;
+    size_t size;
+} limn_tool_bytes;
+
+/* Reads a file, or standard input for "-", whole; at most 256 MB. The caller frees data. */
+int limn_tool_read(const char *path, limn_tool_bytes *out);
+
+/* The SHA-256 of a file that was just written. */
+int limn_tool_sha256(const char *path, char hex[65]);
+
+/* The name of the picture `number` (from 1) of `count`; the caller frees it. NULL = no memory.
+ *   output "f.png": f.png, or f-1.png, f-2.png ... where count > 1
+ *   output a folder, or NULL for the current one: a-red-apple-7.png in it */
+char *limn_tool_output_name(const char *output, const char *prompt, uint64_t seed, int number,
+                            int count);
+
+/* Whether pictures can be written as asked: the ending is known, the folder is there (a missing
+ * last component of "new/" is made, unless dry) and may be written to. */
+int limn_tool_output_check(const char *output, bool dry);
+
+/* Fails where `path` is there already; the final say is the library's, at writing. */
+int limn_tool_output_free(const char *path);
+
+/* ---- progress.c, interrupt.c ----------------------------------------------------------------- */
+
+/* A line that tells how far a rendering is: redrawn in place on a terminal, else now and then a
+ * line of its own. Plain data; starts as limn_tool_progress_start makes it. */
+typedef struct limn_tool_progress {
+    bool quiet, terminal;
+    int number, count; /* which picture of how many; shown where count > 1 */
+    int shown;         /* columns that the bar takes on the screen now */
+    double last_ms;    /* when it was last shown, since the rendering began */
+    double total_ms;   /* the last step's elapsed time */
+} limn_tool_progress;
+
+/* Prepares for the picture `number` of `count`. */
+limn_tool_progress limn_tool_progress_start(const limn_tool_options *options, int number,
+                                            int count);
+
+/* For limn_options.progress, user = the limn_tool_progress: shows the step; false once the user
+ * wants to stop. */
+bool limn_tool_progress_step(void *user, const limn_progress *progress);
+
+/* Takes the bar off the screen. */
+void limn_tool_progress_end(limn_tool_progress *progress);
+
+/* From now on Ctrl-C, SIGTERM and SIGHUP ask to stop instead of killing; a second one kills. */
+void limn_tool_interrupt_catch(void);
+
+/* Whether one of them came. */
+bool limn_tool_interrupted(void);
+
+/* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c --------------------------- */
+
+int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */
+int limn_tool_batch(const limn_tool_options *options); /* limn batch prompts.txt */
+int limn_tool_again(const limn_tool_options *options); /* limn again apple.png */
+int limn_tool_show(const limn_tool_options *options);  /* limn show apple.png */
+int limn_tool_list(const limn_tool_options *options);  /* limn samplers */
+
+/* Prints a request as lines "name   value", for show and --dry-run. */
+void limn_tool_print_request(FILE *to, const limn_request *request);
+
+/* What drawing is handed beside the request, for draw and again. */
+typedef struct limn_tool_job {
+    const limn_tool_options *options;
+    const limn_model *model;
+    int number, count; /* this picture and how many there are */
+} limn_tool_job;
+
+/* Draws one picture to `path` and says its name and seed. */
+int limn_tool_draw_one(const limn_tool_job *job, const limn_request *request, const char *path);
+
+/* A picture that is drawn again. */
+typedef struct limn_tool_again_job {
+    const limn_tool_options *options;
+    const limn_model *model;
+    const char *path;            /* the picture's file */
+    limn_tool_bytes bytes;       /* what is in it */
+    const limn_picture *picture; /* the same, unpacked */
+    const limn_recipe *recipe;
+} limn_tool_again_job;
+
+/* Says whether `again` is the picture of the job, pixels and file: LIMN_OK where both are the same,
+ * else LIMN_TOOL_DIFFERENT. */
+int limn_tool_compare(const limn_tool_again_job *job, const limn_picture *again);
+
+/* Says what drawing would take, and writes nothing. */
+int limn_tool_draw_dry(const limn_tool_job *job, const limn_request *request, const char *path);
+
+#endif
