@@ -11,8 +11,9 @@
 #define SHORTEST      6 /* fewer bytes of filtered rows cost less as literals than as a match */
 #define LONGEST       258
 #define BLOCK_SYMBOLS 16384
-#define CHAIN         3 /* candidates looked at for one position: as small as zlib's level 6, 5 x faster \
-                         */
+#define CHAIN                                                                                      \
+    3 /* candidates looked at for one position: as small as zlib's level 6, 5 x faster             \
+       */
 #define LONG_ENOUGH  32 /* a match of this length is taken without looking at the next position */
 #define END_OF_BLOCK 256
 #define LITERALS     286

@@ -1,0 +1,16 @@
+/* The formats that carry no recipe, by stb_image_write: JPEG, BMP and TGA, whole files in memory.
+ */
+#ifndef LIMN_IMAGE_STB_H
+#define LIMN_IMAGE_STB_H
+
+#include "image/image.h"
+
+/* Encode a picture as one of them (JPEG at quality 95). *bytes is the caller's, for free(). Fails
+ * with LIMN_E_MEMORY. */
+limn_status limn_stb_jpeg(const limn_picture *p, uint8_t **bytes, size_t *size, limn_error *err);
+limn_status limn_stb_bmp(const limn_picture *p, uint8_t **bytes, size_t *size,
+                         limn_error *err); /* see limn_stb_jpeg */
+limn_status limn_stb_tga(const limn_picture *p, uint8_t **bytes, size_t *size,
+                         limn_error *err); /* see limn_stb_jpeg */
+
+#endif
