@@ -99,18 +99,30 @@ bool limn_config_has(const limn_config *c, const char *key) {
     return value_of(c, key) != NULL;
 }
 
+/* A key with those of the objects above it, "limn.steps", written at the end of room[PATH_MOST].
+ * Keys above that do not fit are left out. */
+static const char *path_of(const limn_config *c, const char *key, char *room) {
+    size_t at = PATH_MOST - 1;
+    room[at] = '\0';
+    for (;;) {
+        const size_t length = strlen(key);
+        if (length + 1 > at) return room + at;
+        at -= length;
+        memcpy(room + at, key, length);
+        if (c->parent == NULL) return room + at;
+        room[--at] = '.';
+        key = c->key;
+        c = c->parent;
+    }
+}
+
 /* Says that a value is not what it should be. */
 static limn_status refuse(const limn_config *c, const char *key, const json_t *found,
                           const char *expected, limn_error *err) {
-    char path[PATH_MOST] = "", longer[PATH_MOST], text[80];
-    snprintf(path, sizeof path, "%.100s", key);
-    for (; c->parent != NULL; c = c->parent) {
-        snprintf(longer, sizeof longer, "%.50s.%s", c->key, path);
-        memcpy(path, longer, sizeof path);
-    }
+    char room[PATH_MOST], text[80];
     limn_json_describe(found, text, sizeof text);
-    return limn_fail(err, LIMN_E_INPUT, "%s: \"%s\" must be %s, found %s", c->file, path, expected,
-                     text);
+    return limn_fail(err, LIMN_E_INPUT, "%s: \"%s\" must be %s, found %s", c->file,
+                     path_of(c, key, room), expected, text);
 }
 
 static bool in_range(const json_t *value, long min, long max) {
@@ -195,8 +207,8 @@ limn_status limn_config_ints(const limn_config *c, const char *key, int want, lo
     }
     const size_t size = json_array_size(value);
     if (size < (size_t)least || size > (size_t)limit) {
-        const char *form = least == limit ? "a list of %d numbers" : "a list of %d to %d numbers";
-        snprintf(expected, sizeof expected, form, least, limit);
+        snprintf(expected, sizeof expected, "a list of %d to %d numbers", least, limit);
+        if (least == limit) snprintf(expected, sizeof expected, "a list of %d numbers", least);
         return refuse(c, key, value, expected, err);
     }
     for (size_t i = 0; i < size; i++) {

@@ -54,7 +54,7 @@ static limn_status find_header(const uint8_t *bytes, size_t size, const char *na
     if (status != LIMN_OK) return status;
     if (size < 8) {
         return limn_fail(err, LIMN_E_INPUT,
-                         "%s: the file is %zu bytes long, too short for safetensors, which begins "
+                         "%s: the file ends at byte %zu, too early for safetensors, which begins "
                          "with 8 bytes of header length",
                          name, size);
     }
