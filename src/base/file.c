@@ -86,8 +86,7 @@ static limn_status fail(limn_error *err, limn_status status, const char *path, c
     return limn_fail(err, status, "%s: %s: %s", path, what, reason(code, room, sizeof room));
 }
 
-/* ---- system calls that are repeated where a signal broke in ------------------------------------
- */
+/* ---- system calls that are repeated where a signal broke in ---------------------------------- */
 
 static int open_again(const char *path, int flags, mode_t mode) {
     int fd;
