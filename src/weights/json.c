@@ -1,6 +1,7 @@
 /* JSON from strangers: limits, reading, and how a value is called in a sentence. */
 #include "weights/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,10 +35,12 @@ static limn_status check_limits(const uint8_t *bytes, size_t size, const char *n
     return LIMN_OK;
 }
 
-/* jansson's fault as ours. It leaves some failed allocations without a text. */
-static limn_status say(const json_error_t *fault, const char *name, const char *what,
+/* jansson's fault as ours. It calls some failed allocations bad JSON and leaves others without a
+ * text, but the allocator says so itself: `code` is the errno after it. */
+static limn_status say(const json_error_t *fault, int code, const char *name, const char *what,
                        limn_error *err) {
-    if (json_error_code(fault) == json_error_out_of_memory || fault->text[0] == '\0') {
+    if (code == ENOMEM || json_error_code(fault) == json_error_out_of_memory ||
+        fault->text[0] == '\0') {
         return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to read %s", name, what);
     }
     const char *kind = "is not valid JSON";
@@ -58,8 +61,9 @@ limn_status limn_json_read(const uint8_t *bytes, size_t size, const char *name, 
 
     json_error_t fault;
     memset(&fault, 0, sizeof fault);
+    errno = 0;
     json_t *value = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &fault);
-    if (value == NULL) return say(&fault, name, what, err);
+    if (value == NULL) return say(&fault, errno, name, what, err);
     if (!json_is_object(value)) {
         char found[80];
         limn_json_describe(value, found, sizeof found);
