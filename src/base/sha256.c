@@ -23,28 +23,42 @@ static inline uint32_t big_endian(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-void limn_sha256_blocks_c(uint32_t state[8], const uint8_t *data, size_t blocks) {
-    for (; blocks > 0; blocks--, data += 64) {
-        uint32_t w[64], s[8];
-        for (int i = 0; i < 16; i++) w[i] = big_endian(data + 4 * i);
-        for (int i = 16; i < 64; i++) {
-            uint32_t a = w[i - 15], b = w[i - 2];
-            w[i] = w[i - 16] + (ror(a, 7) ^ ror(a, 18) ^ a >> 3) + w[i - 7] +
-                   (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
-        }
-        memcpy(s, state, sizeof s);
-        for (int i = 0; i < 64; i++) {
-            uint32_t a = s[0], e = s[4];
-            uint32_t t1 = s[7] + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) +
-                          ((e & s[5]) ^ (~e & s[6])) + limn_sha256_k[i] + w[i];
-            uint32_t t2 =
-                (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-            memmove(s + 1, s, 7 * sizeof s[0]);
-            s[4] += t1;
-            s[0] = t1 + t2;
-        }
-        for (int i = 0; i < 8; i++) state[i] += s[i];
+/* One round (FIPS 180-4, 6.2.2, step 3), with the words named anew instead of moved: what it leaves
+ * in d and h are the next round's e and a. */
+static inline void one_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e,
+                             uint32_t f, uint32_t g, uint32_t *h, uint32_t kw) {
+    uint32_t t = *h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + kw;
+    *d += t;
+    *h = t + (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
+static void one_block(uint32_t state[8], const uint8_t *data) {
+    uint32_t w[64];
+    for (int i = 0; i < 16; i++) w[i] = big_endian(data + 4 * i);
+    for (int i = 16; i < 64; i++) {
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + w[i - 7] +
+               (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
     }
+    for (int i = 0; i < 64; i++) w[i] += limn_sha256_k[i];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    for (int i = 0; i < 64; i += 8) {
+        one_round(a, b, c, &d, e, f, g, &h, w[i]);
+        one_round(h, a, b, &c, d, e, f, &g, w[i + 1]);
+        one_round(g, h, a, &b, c, d, e, &f, w[i + 2]);
+        one_round(f, g, h, &a, b, c, d, &e, w[i + 3]);
+        one_round(e, f, g, &h, a, b, c, &d, w[i + 4]);
+        one_round(d, e, f, &g, h, a, b, &c, w[i + 5]);
+        one_round(c, d, e, &f, g, h, a, &b, w[i + 6]);
+        one_round(b, c, d, &e, f, g, h, &a, w[i + 7]);
+    }
+    state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+    state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+}
+
+void limn_sha256_blocks_c(uint32_t state[8], const uint8_t *data, size_t blocks) {
+    for (size_t i = 0; i < blocks; i++) one_block(state, data + 64 * i);
 }
 
 static void take_blocks(limn_sha256 *h, const uint8_t *data, size_t blocks) {

@@ -17,7 +17,7 @@ void limn_sha256_blocks_c(uint32_t state[8], const uint8_t *data, size_t blocks)
  * virtual machine: once for each hash, not for each block. */
 bool limn_sha256_has_x86(void);
 
-/* The same as limn_sha256_blocks_c with the SHA extensions; does nothing on other processors. */
+/* The same with the SHA extensions; on other machines than x86-64 it is limn_sha256_blocks_c. */
 void limn_sha256_blocks_x86(uint32_t state[8], const uint8_t *data, size_t blocks);
 
 #endif
