@@ -1,0 +1,40 @@
+/* Euler ancestral: Euler's step to a level below the next one, then fresh noise up to it. From
+ * k-diffusion's sample_euler_ancestral; the split is DDPM's posterior (Song et al. 2021, eta 1):
+ *     up = sqrt(s'^2 (s^2 - s'^2) / s^2),    down = sqrt(s'^2 - up^2)
+ * diffusers: EulerAncestralDiscreteScheduler, which has no Karras sigmas: limn spreads them as for
+ * Euler. */
+#include "denoise/sampling.h"
+
+static void plan(limn_sampling *run, const limn_schedule *s) {
+    limn_steps_sigmas(run, s, true);
+    run->now[run->steps] = 0;
+    limn_steps_chain(run);
+    run->init_sigma = limn_steps_init_sigma(run);
+}
+
+/* The root of a difference that rounding may have taken below 0. */
+static float root(float x) {
+    return x > 0 ? sqrtf(x) : 0.0f;
+}
+
+static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
+    float sigma = (float)run->now[run->call], next = (float)run->next[run->call];
+    float before = sigma * sigma, after = next * next;
+    float up = root(after * (before - after) / before);
+    float stride = root(after - up * up) - sigma;
+    for (size_t i = 0; i < run->values; i++) {
+        float picture = limn_picture_at(run->prediction, sigma, x[i], out[i]);
+        x[i] += (x[i] - picture) / sigma * stride;
+        x[i] += noise[i] * up;
+    }
+}
+
+const limn_sampler limn_sampler_euler_a = {
+    .name = "euler_a",
+    .spacing = LIMN_SPACING_LINSPACE,
+    .scales_input = true,
+    .calls = limn_calls_one,
+    .plan = plan,
+    .step = step,
+    .noisy = limn_noisy_always,
+};
