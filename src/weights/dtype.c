@@ -37,15 +37,17 @@ bool limn_dtype_find(const char *name, limn_dtype *out) {
     return false;
 }
 
-/* The bits of a half as the bits of the same number in float32. Branch-free, so that the loop
- * below becomes vector code, and without float32 subnormals, so that no flush-to-zero mode can
- * change it: a half's subnormal m x 2^-24 is (2^-14 + m x 2^-24) - 2^-14, exactly. A signalling NaN
- * becomes the quiet one of the same payload, as the conversion instructions of processors do. */
+/* All ones where the condition holds, else zero. */
+static uint32_t mask_if(bool condition) {
+    return 0u - (uint32_t)condition;
+}
+
+/* The bits of a half as the bits of the same number in float32. With masks instead of branches, so
+ * that the loop below becomes vector code, and without float32 subnormals, so that no flush-to-zero
+ * mode can change it: a half's subnormal m x 2^-24 is (2^-14 + m x 2^-24) - 2^-14, exactly. A
+ * signalling NaN becomes the quiet one of the same payload, as in processors' own conversions. */
 static uint32_t f16_bits(uint16_t half) {
     const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
-    const uint32_t exponent = magnitude & 0x0f800000u;
-    const uint32_t rebiased = magnitude + ((127u - 15u) << 23);
-
     const uint32_t tiny_bits = magnitude + ((127u - 14u) << 23), least_bits = (127u - 14u) << 23;
     float tiny, least;
     memcpy(&tiny, &tiny_bits, sizeof tiny);
@@ -54,11 +56,12 @@ static uint32_t f16_bits(uint16_t half) {
     uint32_t subnormal;
     memcpy(&subnormal, &tiny, sizeof subnormal);
 
-    const uint32_t nan = magnitude > 0x0f800000u ? 0x00400000u : 0;
-    const uint32_t special = (magnitude + ((255u - 31u) << 23)) | nan;
-    uint32_t bits = exponent == 0 ? subnormal : rebiased;
-    bits = exponent == 0x0f800000u ? special : bits;
-    return bits | (uint32_t)(half & 0x8000) << 16;
+    const uint32_t is_subnormal = mask_if(magnitude < 1u << 23);
+    const uint32_t is_special = mask_if(magnitude >= 31u << 23);
+    const uint32_t is_nan = mask_if(magnitude > 31u << 23);
+    const uint32_t normal = magnitude + ((127u - 15u) << 23) + (is_special & (127u - 15u) << 23);
+    return (is_subnormal & subnormal) | (~is_subnormal & normal) | (is_nan & 1u << 22) |
+           (uint32_t)(half & 0x8000) << 16;
 }
 
 static void from_f16(const uint8_t *data, size_t count, float *out) {

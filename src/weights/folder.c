@@ -23,7 +23,7 @@ typedef struct opened {
 struct limn_folder {
     char *path; /* without slashes at its end */
     char *name;
-    opened **files; /* [count], sorted by relative path; has room for `room` */
+    opened *files; /* [count], sorted by relative path; has room for `room` */
     int count, room;
 };
 
@@ -106,16 +106,15 @@ limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *er
     while (length > 1 && path[length - 1] == '/') length--;
 
     limn_folder *f = calloc(1, sizeof *f);
-    if (f != NULL) {
-        f->path = strndup(path, length);
-        f->name = name_of(path);
-    }
-    limn_status status = LIMN_OK;
-    if (f == NULL || f->path == NULL || f->name == NULL) {
-        status = limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
+    if (f == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
+    f->path = strndup(path, length);
+    f->name = name_of(path);
+    if (f->path == NULL || f->name == NULL) {
+        limn_folder_close(f);
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
     }
     const limn_config *index;
-    if (status == LIMN_OK) status = check_folder(f, err);
+    limn_status status = check_folder(f, err);
     if (status == LIMN_OK) status = limn_folder_config(f, INDEX, &index, err);
     if (status != LIMN_OK) {
         limn_folder_close(f);
@@ -126,18 +125,16 @@ limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *er
 }
 
 static void release(opened *file) {
-    if (file == NULL) return;
     limn_config_free(file->config);
     limn_tensors_free(file->tensors);
     limn_file_close(&file->bytes);
     free(file->relative);
     free(file->path);
-    free(file);
 }
 
 void limn_folder_close(limn_folder *f) {
     if (f == NULL) return;
-    for (int i = 0; i < f->count; i++) release(f->files[i]);
+    for (int i = 0; i < f->count; i++) release(&f->files[i]);
     free(f->files);
     free(f->path);
     free(f->name);
@@ -158,7 +155,7 @@ static int place_of(const limn_folder *f, const char *relative, bool *there) {
     *there = false;
     while (low < high) {
         const int middle = low + (high - low) / 2;
-        const int order = strcmp(f->files[middle]->relative, relative);
+        const int order = strcmp(f->files[middle].relative, relative);
         if (order == 0) *there = true;
         if (order == 0) return middle;
         if (order < 0) low = middle + 1;
@@ -167,65 +164,58 @@ static int place_of(const limn_folder *f, const char *relative, bool *there) {
     return low;
 }
 
-static limn_status no_memory(const limn_folder *f, const char *relative, limn_error *err) {
-    return limn_fail(err, LIMN_E_MEMORY, "%s/%s: no memory to open the file", f->path, relative);
+/* Makes room for one more file. */
+static bool grow(limn_folder *f) {
+    if (f->count < f->room) return true;
+    const int room = f->room * 2 + 16;
+    opened *files = realloc(f->files, (size_t)room * sizeof *files);
+    if (files == NULL) return false;
+    f->files = files;
+    f->room = room;
+    return true;
 }
 
-/* Opens a file that is not open yet. *out is the caller's, for release. */
-static limn_status open_file(const limn_folder *f, const char *relative, opened **out,
-                             limn_error *err) {
-    opened *file = calloc(1, sizeof *file);
-    if (file == NULL) return no_memory(f, relative, err);
-    file->relative = strdup(relative);
-    file->path = limn_path_join(f->path, relative);
-    limn_status status = LIMN_OK;
-    if (file->relative == NULL || file->path == NULL) status = no_memory(f, relative, err);
-    if (status == LIMN_OK) status = limn_file_open(file->path, &file->bytes, err);
-    if (status != LIMN_OK) {
-        release(file);
-        return status;
-    }
-    *out = file;
-    return LIMN_OK;
-}
-
-/* The opened file of a relative path, opened now if it was not. */
-static limn_status get_file(limn_folder *f, const char *relative, opened **out, limn_error *err) {
+/* The opened file of a relative path, opened now if it was not; the pointer is good until the next
+ * call. NULL after a failure, whose kind is then in *status. */
+static opened *get_file(limn_folder *f, const char *relative, limn_status *status,
+                        limn_error *err) {
     bool there;
     const int place = place_of(f, relative, &there);
-    if (there) {
-        *out = f->files[place];
-        return LIMN_OK;
+    *status = LIMN_OK;
+    if (there) return &f->files[place];
+
+    opened file = {.relative = strdup(relative), .path = limn_path_join(f->path, relative)};
+    if (file.relative == NULL || file.path == NULL || !grow(f)) {
+        *status =
+            limn_fail(err, LIMN_E_MEMORY, "%s/%s: no memory to open the file", f->path, relative);
+        release(&file);
+        return NULL;
     }
-    if (f->count == f->room) {
-        const int room = f->room * 2 + 16;
-        opened **files = realloc(f->files, (size_t)room * sizeof *files);
-        if (files == NULL) return no_memory(f, relative, err);
-        f->files = files;
-        f->room = room;
+    *status = limn_file_open(file.path, &file.bytes, err);
+    if (*status != LIMN_OK) {
+        release(&file);
+        return NULL;
     }
-    limn_status status = open_file(f, relative, out, err);
-    if (status != LIMN_OK) return status;
-    memmove(f->files + place + 1, f->files + place, (size_t)(f->count - place) * sizeof *f->files);
-    f->files[place] = *out;
-    f->count++;
-    return LIMN_OK;
+    for (int i = f->count++; i > place; i--) f->files[i] = f->files[i - 1];
+    f->files[place] = file;
+    return &f->files[place];
 }
 
 limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *view,
                               limn_error *err) {
-    opened *file;
-    limn_status status = get_file(f, relative, &file, err);
-    if (status != LIMN_OK) return status;
+    limn_status status;
+    const opened *file = get_file(f, relative, &status, err);
+    if (file == NULL) return status;
     *view = (limn_bytes){.data = file->bytes.data, .size = file->bytes.size};
     return LIMN_OK;
 }
 
 limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_config **out,
                                limn_error *err) {
-    opened *file;
-    limn_status status = get_file(f, relative, &file, err);
-    if (status == LIMN_OK && file->config == NULL) {
+    limn_status status;
+    opened *file = get_file(f, relative, &status, err);
+    if (file == NULL) return status;
+    if (file->config == NULL) {
         status =
             limn_config_read(file->bytes.data, file->bytes.size, file->path, &file->config, err);
     }
@@ -291,9 +281,10 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
     char relative[PATH_MOST];
     if (!first_there(f, component, NAMES, relative)) return say_why_none(f, component, err);
 
-    opened *file;
-    limn_status status = get_file(f, relative, &file, err);
-    if (status == LIMN_OK && file->tensors == NULL) {
+    limn_status status;
+    opened *file = get_file(f, relative, &status, err);
+    if (file == NULL) return status;
+    if (file->tensors == NULL) {
         status = limn_safetensors_read(file->bytes.data, file->bytes.size, file->path,
                                        &file->tensors, err);
     }
@@ -305,7 +296,7 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
 uint64_t limn_folder_parameters(const limn_folder *f) {
     uint64_t sum = 0;
     for (int i = 0; i < f->count; i++) {
-        const limn_tensors *t = f->files[i]->tensors;
+        const limn_tensors *t = f->files[i].tensors;
         for (size_t j = 0; t != NULL && j < limn_tensors_count(t); j++) {
             const limn_tensor *tensor = limn_tensors_at(t, j);
             if (limn_dtype_is_float(tensor->dtype)) sum += tensor->count;
@@ -321,14 +312,14 @@ int limn_folder_file_count(const limn_folder *f) {
 }
 
 void limn_folder_hash_file(limn_folder *f, int i) {
-    limn_sha256_of(f->files[i]->bytes.data, f->files[i]->bytes.size, f->files[i]->hex);
+    limn_sha256_of(f->files[i].bytes.data, f->files[i].bytes.size, f->files[i].hex);
 }
 
 void limn_folder_hash(const limn_folder *f, char hex[65]) {
     limn_sha256 text;
     limn_sha256_start(&text);
     for (int i = 0; i < f->count; i++) {
-        const opened *file = f->files[i];
+        const opened *file = &f->files[i];
         char own[65];
         memcpy(own, file->hex, sizeof own);
         if (own[0] == '\0') limn_sha256_of(file->bytes.data, file->bytes.size, own);
