@@ -14,12 +14,13 @@ static bool noisy(const limn_sampling *run) {
 }
 
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
-    double a = run->now[run->call], b = run->next[run->call];
-    double variance = a < b ? (1 - b) / (1 - a) * (1 - a / b) : 0;
-    double added = run->eta * sqrt(variance), kept = 1 - b - added * added;
-    float alpha = (float)sqrt(a), sigma = (float)sqrt(1 - a);
-    float to_picture = (float)sqrt(b), to_noise = (float)sqrt(kept > 0 ? kept : 0);
-    float fresh = (float)added;
+    /* In float32, as there: with eta 1 and zero terminal SNR the noise that is kept is the rounding
+     * error of a difference that should be 0 (and may come out below it). */
+    float a = (float)run->now[run->call], b = (float)run->next[run->call];
+    float variance = a < b ? (1.0f - b) / (1.0f - a) * (1.0f - a / b) : 0.0f;
+    float fresh = (float)run->eta * sqrtf(variance), kept = 1.0f - b - fresh * fresh;
+    float alpha = sqrtf(a), sigma = sqrtf(1.0f - a);
+    float to_picture = sqrtf(b), to_noise = kept > 0 ? sqrtf(kept) : 0.0f;
     for (size_t i = 0; i < run->values; i++) {
         float old = limn_noise_of(run->prediction, alpha, sigma, x[i], out[i]);
         float picture = limn_picture_of(run->prediction, alpha, sigma, x[i], out[i]);
