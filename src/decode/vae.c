@@ -1,0 +1,121 @@
+#include "decode/vae.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between. */
+static void settle(limn_exec *e, size_t mark, limn_map *m) {
+    limn_arena_release(e->ws, mark);
+    float *to = limn_arena_floats(e->ws, limn_map_count(m));
+    if (!limn_exec_measuring(e)) memmove(to, m->v, limn_map_count(m) * sizeof *to);
+    m->v = to;
+}
+
+/* x becomes the block's result, in x's place. */
+static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
+    limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    limn_resnet_run(e, r, x, NULL, &out);
+    *x = out;
+    settle(e, mark, x);
+}
+
+static void run_attention(limn_exec *e, const limn_vae_attention *a, size_t mark, limn_map *x) {
+    size_t rows = (size_t)x->n * limn_map_pixels(x), c = (size_t)x->c;
+    int tokens = (int)limn_map_pixels(x);
+    limn_map out = limn_map_take(e, x->n, x->h, x->w, x->c);
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, x->c);
+    float *qkv = limn_arena_floats(e->ws, rows * 3 * c);
+    limn_keys keys = limn_keys_take(e, x->n, tokens, 1, x->c);
+    limn_group_norm_run(e, &a->norm, x, NULL, LIMN_ACT_NONE, &h);
+    limn_linear_run(e, &a->qkv, h.v, c, rows, NULL, qkv);
+    limn_keys_pack(e, qkv + c, qkv + 2 * c, 3 * c, &keys);
+    limn_attention_run(e, qkv, 3 * c, tokens, &keys, false, h.v);
+    limn_linear_run(e, &a->out, h.v, c, rows, &(limn_finish){.residual = x->v}, out.v);
+    *x = out;
+    settle(e, mark, x);
+}
+
+static void upsample(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x) {
+    limn_map out = limn_map_take(e, x->n, 2 * x->h, 2 * x->w, x->c);
+    limn_conv_run(e, conv, x, out.h, out.w, NULL, &out);
+    *x = out;
+    settle(e, mark, x);
+}
+
+/* z = latents / scaling + shift, through the convolution before the decoder where there is one. */
+static limn_map unscale(limn_exec *e, const limn_vae *m, const limn_map *latents) {
+    limn_map z = limn_map_take(e, latents->n, latents->h, latents->w, m->latent_c);
+    bool real = !limn_exec_measuring(e);
+    float scaling = (float)m->scaling, shift = (float)m->shift;
+    for (size_t i = 0; i < limn_map_count(&z) && real; i++)
+        z.v[i] = latents->v[i] / scaling + shift;
+    if (!m->has_post_quant) return z;
+    limn_map out = limn_map_take(e, z.n, z.h, z.w, z.c);
+    limn_conv_run(e, &m->post_quant, &z, z.h, z.w, NULL, &out);
+    return out;
+}
+
+void limn_vae_decode_parts(limn_exec *e, const limn_vae *m, const limn_map *latents,
+                           limn_map *painted, limn_map *basis) {
+    int scale = m->scale_px / m->patch;
+    *painted = limn_map_take(e, latents->n, latents->h * scale, latents->w * scale,
+                             3 * m->patch * m->patch);
+    *basis = (limn_map){NULL, latents->n, latents->h, latents->w, 3 * m->basis * m->basis};
+    if (m->basis > 0) *basis = limn_map_take(e, basis->n, basis->h, basis->w, basis->c);
+    size_t mark = limn_arena_mark(e->ws);
+    limn_map z = unscale(e, m, latents);
+    if (m->basis > 0)
+        limn_linear_run(e, &m->basis_decode, z.v, (size_t)z.c, (size_t)z.n * limn_map_pixels(&z),
+                        NULL, basis->v);
+    limn_map x = limn_map_take(e, z.n, z.h, z.w, m->conv_in.matrix.n);
+    limn_conv_run(e, &m->conv_in, &z, z.h, z.w, NULL, &x);
+    settle(e, mark, &x);
+
+    run_resnet(e, &m->mid_resnet[0], mark, &x);
+    if (m->has_mid_attention) run_attention(e, &m->mid_attention, mark, &x);
+    run_resnet(e, &m->mid_resnet[1], mark, &x);
+    for (int i = 0; i < m->levels; i++) {
+        for (int k = 0; k <= m->layers; k++) run_resnet(e, &m->up[i].resnet[k], mark, &x);
+        if (m->up[i].resamples) upsample(e, &m->up[i].resample, mark, &x);
+    }
+    limn_group_norm_run(e, &m->norm_out, &x, NULL, m->act, &x);
+    limn_conv_run(e, &m->conv_out, &x, x.h, x.w, NULL, painted);
+    limn_arena_release(e->ws, mark);
+}
+
+/* Channel ch x p x p + i x p + j of cell (y, x) becomes channel ch of pixel (y p + i, x p + j), put
+ * there or added. PyTorch's pixel_shuffle. */
+static void shuffle(const limn_map *cells, int p, bool add, limn_map *out) {
+    size_t wide = (size_t)out->w * 3;
+    for (int cell = 0; cell < cells->n * cells->h * cells->w; cell++) {
+        const float *from = cells->v + (size_t)cell * (size_t)cells->c;
+        size_t row = (size_t)(cell / cells->w) * (size_t)p, column = (size_t)(cell % cells->w * p);
+        for (int i = 0; i < p; i++) {
+            float *to = out->v + (row + (size_t)i) * wide + column * 3;
+            for (int j = 0; j < p; j++)
+                for (int ch = 0; ch < 3; ch++) {
+                    float v = from[(ch * p + i) * p + j];
+                    to[j * 3 + ch] = add ? to[j * 3 + ch] + v : v;
+                }
+        }
+    }
+}
+
+void limn_vae_decode(limn_exec *e, const limn_vae *m, const limn_map *latents, limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws);
+    limn_map painted, basis;
+    limn_vae_decode_parts(e, m, latents, &painted, &basis);
+    if (!limn_exec_measuring(e)) {
+        shuffle(&painted, m->patch, false, out);
+        if (basis.v) shuffle(&basis, m->basis, true, out);
+    }
+    limn_arena_release(e->ws, mark);
+}
+
+void limn_vae_to_pixels(const float *x, size_t count, uint8_t *out) {
+    for (size_t i = 0; i < count; i++) {
+        float v = x[i] * 0.5f + 0.5f;
+        v = v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v;
+        out[i] = (uint8_t)rintf(v * 255.0f);
+    }
+}

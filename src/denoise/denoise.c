@@ -1,0 +1,106 @@
+#include "denoise/denoise.h"
+
+#include <math.h>
+
+/* A run under way. */
+typedef struct loop {
+    limn_exec *e;
+    const limn_denoise_task *task;
+    limn_sampling *run;
+    limn_rng rng;
+    limn_unet_context context;
+    limn_map *x;      /* the sample [1, h, w, c] */
+    limn_map in, out; /* what the U-Net is given and gives, [n, h, w, c] */
+    float *noise;     /* as the sample */
+    float *drawn;     /* the same before its channels are moved inside */
+} loop;
+
+int limn_denoise_batch(double guidance) {
+    return guidance == 1.0 ? 1 : 2;
+}
+
+/* One draw of noise. Generators fill [c, h, w], as torch lays latents out; the sample is [h, w, c].
+ */
+static void draw_noise(loop *l) {
+    size_t pixels = limn_map_pixels(l->x), c = (size_t)l->x->c;
+    limn_rng_normal(&l->rng, l->drawn, pixels * c);
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t i = 0; i < c; i++) l->noise[p * c + i] = l->drawn[i * pixels + p];
+}
+
+/* out[0] = u + guidance (c - u), with u and c the two halves of the batch. */
+static void guide(limn_map *out, double guidance) {
+    size_t count = limn_map_count(out) / (size_t)out->n;
+    float scale = (float)guidance, *u = out->v;
+    const float *c = out->v + count;
+    if (out->n < 2) return;
+    for (size_t i = 0; i < count; i++) u[i] = u[i] + scale * (c[i] - u[i]);
+}
+
+static bool all_finite(const limn_map *x) {
+    for (size_t i = 0; i < limn_map_count(x); i++)
+        if (!isfinite(x->v[i])) return false;
+    return true;
+}
+
+/* Both halves of the batch see the same latents. */
+static void fill_input(loop *l) {
+    size_t count = limn_map_count(l->x);
+    for (int i = 0; i < l->in.n; i++)
+        limn_sampling_input(l->run, l->x->v, l->in.v + (size_t)i * count);
+}
+
+static limn_status one_call(loop *l, int call, limn_error *err) {
+    fill_input(l);
+    limn_unet_run(l->e, l->task->unet, &l->in, limn_sampling_timestep(l->run, call), &l->context,
+                  &l->out);
+    guide(&l->out, l->task->guidance);
+    if (limn_sampling_wants_noise(l->run)) draw_noise(l);
+    limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
+    int done = limn_sampling_steps_done(l->run);
+    if (!all_finite(l->x))
+        return limn_fail(err, LIMN_E_INPUT,
+                         "the model's result is not a number after step %d of %d: its weights are "
+                         "damaged, or the guidance scale %g is too high for it",
+                         done, l->task->steps, l->task->guidance);
+    if (l->task->watch && !l->task->watch(l->task->user, done, l->x))
+        return limn_fail(err, LIMN_E_CANCELLED, "stopped after step %d of %d", done,
+                         l->task->steps);
+    return LIMN_OK;
+}
+
+static limn_status all_calls(loop *l, limn_error *err) {
+    size_t count = limn_map_count(l->x);
+    float sigma = (float)limn_sampling_init_sigma(l->run);
+    limn_rng_start(&l->rng, l->task->rng, l->task->seed);
+    draw_noise(l);
+    for (size_t i = 0; i < count; i++) l->x->v[i] = l->noise[i] * sigma;
+    for (int call = 0; call < limn_sampling_calls(l->run); call++) {
+        limn_status status = one_call(l, call, err);
+        if (status != LIMN_OK) return status;
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
+                             limn_error *err) {
+    size_t mark = limn_arena_mark(e->ws), count = limn_map_count(latents);
+    int n = limn_denoise_batch(task->guidance);
+    loop l = {.e = e, .task = task, .x = latents};
+    limn_status status = limn_sampling_begin(task->schedule, task->sampler, task->steps, task->eta,
+                                             count, e->ws, &l.run, err);
+    if (status != LIMN_OK) return status;
+    l.noise = limn_arena_floats(e->ws, count);
+    l.drawn = limn_arena_floats(e->ws, count);
+    l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
+    l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
+    limn_unet_prepare(e, task->unet, task->cond, n, task->tokens, task->pooled, &l.context);
+    if (!limn_exec_measuring(e)) {
+        status = all_calls(&l, err);
+    } else {
+        limn_unet_run(e, task->unet, &l.in, 0, &l.context, &l.out);
+        if (task->watch) task->watch(task->user, 0, latents);
+    }
+    limn_arena_release(e->ws, mark);
+    return status;
+}

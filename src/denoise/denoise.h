@@ -1,0 +1,43 @@
+/* The denoising loop: conditioning + seed -> latents.
+ *
+ * In: what the text encoder said of the prompt and of the negative prompt, and the settings. Out:
+ * latents [h, w, c] at the U-Net's scale. Fails with LIMN_E_CANCELLED, with LIMN_E_INPUT where the
+ * model gives what is not a number, and as the sampler does. Allocates nothing but arena blocks. */
+#ifndef LIMN_DENOISE_DENOISE_H
+#define LIMN_DENOISE_DENOISE_H
+
+#include "base/random.h"
+#include "denoise/sampler.h"
+#include "denoise/unet.h"
+
+/* Called after each evaluation with the steps done so far and the noisy latents; false = stop. In a
+ * measuring pass it is called once, to take from the workspace what it will take then. */
+typedef bool limn_denoise_watch(void *user, int steps_done, const limn_map *latents);
+
+/* All that a run needs. */
+typedef struct limn_denoise_task {
+    const limn_unet *unet;
+    const limn_schedule *schedule;
+    const char *sampler;
+    int steps;
+    double eta;
+    double guidance; /* at 1, the negative prompt takes no part */
+    limn_rng_kind rng;
+    uint64_t seed;
+    const float *cond;   /* [n, tokens, context_d]: the negative prompt's, then the prompt's; where
+                          * guidance is 1, the prompt's alone */
+    const float *pooled; /* [n, pooled_d], likewise; not read where the U-Net takes none */
+    int tokens;
+    limn_denoise_watch *watch; /* may be NULL */
+    void *user;
+} limn_denoise_task;
+
+/* How many conditionings a run evaluates at once: 2 with guidance, else 1. */
+int limn_denoise_batch(double guidance);
+
+/* Runs the task. latents [1, h, w, in_c] is the caller's memory, written in full; its h and w are
+ * the picture's size. Source of the guidance: Ho and Salimans 2022, equation 6. */
+limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
+                             limn_error *err);
+
+#endif

@@ -1,0 +1,244 @@
+/* One evaluation of the U-Net.
+ *
+ * Memory is a stack. What the way down leaves for the way up lies at its bottom; on the way up,
+ * each layer's result is slid down over its input ("settled"), so that the peak is one layer's. */
+#include "denoise/unet.h"
+
+#include <string.h>
+
+#include "base/math.h"
+
+/* What the way down leaves for the way up. */
+typedef struct skips {
+    limn_map map[LIMN_UNET_LEVELS_MOST * (LIMN_UNET_LAYERS_MOST + 1) + 1];
+    int count;
+} skips;
+
+/* ---- the time embedding ------------------------------------------------------------------------
+ */
+
+/* [cos(t f), sin(t f)], f_i = 10000^(-i / (half - shift)). The frequency and its product with t are
+ * rounded to float32 as diffusers rounds them. Source: Vaswani et al. 2017, section 3.5. */
+static void sinusoid(const limn_unet *m, double timestep, float *out) {
+    int half = m->channels[0] / 2;
+    for (int i = 0; i < half; i++) {
+        float exponent = (float)(-9.210340371976184 * i / (half - m->freq_shift));
+        float angle = (float)timestep * (float)limn_exp((double)exponent);
+        float c = (float)limn_cos((double)angle), s = (float)limn_sin((double)angle);
+        out[i] = m->cos_first ? c : s;
+        out[half + i] = m->cos_first ? s : c;
+    }
+}
+
+/* Two linear layers with the activation between them: [n, k] -> [n, time_d]. */
+static void embed(limn_exec *e, const limn_unet *m, const limn_matrix *a, const limn_matrix *b,
+                  const float *x, int n, const limn_finish *finish, float *out) {
+    size_t mark = limn_arena_mark(e->ws);
+    float *h = limn_arena_floats(e->ws, (size_t)n * (size_t)a->n);
+    limn_linear_run(e, a, x, (size_t)a->k, (size_t)n, &(limn_finish){.act = m->act}, h);
+    limn_linear_run(e, b, h, (size_t)b->k, (size_t)n, finish, out);
+    limn_arena_release(e->ws, mark);
+}
+
+/* The activated time embedding [n, time_d], the pooled text's part included. */
+static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
+                             const limn_unet_context *context) {
+    int n = context->n;
+    size_t d = (size_t)m->time_d;
+    float *out = limn_arena_floats(e->ws, (size_t)n * d);
+    size_t mark = limn_arena_mark(e->ws);
+    float *waves = limn_arena_floats(e->ws, (size_t)m->channels[0]);
+    float *one = limn_arena_floats(e->ws, d);
+    bool real = !limn_exec_measuring(e);
+    if (real) sinusoid(m, timestep, waves);
+    embed(e, m, &m->time1, &m->time2, waves, 1, NULL, one);
+    for (int i = 0; i < n && real; i++) {
+        const float *own = context->embedding ? context->embedding + (size_t)i * d : NULL;
+        e->k->finish(one, own, m->act, NULL, m->time_d, out + (size_t)i * d);
+    }
+    limn_arena_release(e->ws, mark);
+    return out;
+}
+
+/* ---- transformers
+ * -------------------------------------------------------------------------------- */
+
+/* One block on rows [n x tokens, d]: x -> y, with x lost. wide has room for rows x 8d. */
+static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *text, int n,
+                      int tokens, float *x, float *y, float *wide) {
+    size_t d = (size_t)b->norm1.c, rows = (size_t)n * (size_t)tokens;
+    size_t mark = limn_arena_mark(e->ws);
+    float *h = limn_arena_floats(e->ws, rows * d);
+    limn_keys self = limn_keys_take(e, n, tokens, text->heads, text->d);
+
+    limn_layer_norm_run(e, &b->norm1, x, rows, h);
+    limn_linear_run(e, &b->qkv, h, d, rows, NULL, wide);
+    limn_keys_pack(e, wide + d, wide + 2 * d, 3 * d, &self);
+    limn_attention_run(e, wide, 3 * d, tokens, &self, false, h);
+    limn_linear_run(e, &b->out1, h, d, rows, &(limn_finish){.residual = x}, y);
+
+    limn_layer_norm_run(e, &b->norm2, y, rows, h);
+    limn_linear_run(e, &b->q2, h, d, rows, NULL, wide);
+    limn_attention_run(e, wide, d, tokens, text, false, h);
+    limn_linear_run(e, &b->out2, h, d, rows, &(limn_finish){.residual = y}, x);
+
+    limn_layer_norm_run(e, &b->norm3, x, rows, h);
+    limn_linear_run(e, &b->ff_in, h, d, rows, NULL, wide);
+    float *gated = limn_arena_floats(e->ws, rows * 4 * d);
+    limn_geglu_run(e, wide, rows, (int)(4 * d), gated);
+    limn_linear_run(e, &b->ff_out, gated, 4 * d, rows, &(limn_finish){.residual = x}, y);
+    limn_arena_release(e->ws, mark);
+}
+
+/* x -> out, both [n, h, w, d]. */
+static void run_transformer(limn_exec *e, const limn_unet_transformer *t,
+                            const limn_unet_context *context, const limn_map *x, limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws), d = (size_t)t->d;
+    size_t rows = (size_t)x->n * limn_map_pixels(x);
+    limn_map a = limn_map_take(e, x->n, x->h, x->w, t->d);
+    limn_map b = limn_map_take(e, x->n, x->h, x->w, t->d);
+    float *wide = limn_arena_floats(e->ws, rows * 8 * d);
+    limn_group_norm_run(e, &t->norm, x, NULL, LIMN_ACT_NONE, &b);
+    limn_linear_run(e, &t->in, b.v, d, rows, NULL, a.v);
+    for (int i = 0; i < t->count; i++) {
+        const limn_keys *text = &context->keys[t->block[i].context];
+        run_block(e, &t->block[i], text, x->n, (int)limn_map_pixels(x), a.v, b.v, wide);
+        limn_map swap = a;
+        a = b;
+        b = swap;
+    }
+    limn_linear_run(e, &t->out, a.v, d, rows, &(limn_finish){.residual = x->v}, out->v);
+    limn_arena_release(e->ws, mark);
+}
+
+static void prepare_transformer(limn_exec *e, const limn_unet_transformer *t, const float *cond,
+                                int n, int tokens, limn_unet_context *out) {
+    size_t rows = (size_t)n * (size_t)tokens, d = (size_t)t->d;
+    for (int i = 0; i < t->count; i++) {
+        const limn_unet_block *b = &t->block[i];
+        limn_keys keys = limn_keys_take(e, n, tokens, t->heads, t->d / t->heads);
+        size_t mark = limn_arena_mark(e->ws);
+        float *kv = limn_arena_floats(e->ws, rows * 2 * d);
+        limn_linear_run(e, &b->kv2, cond, (size_t)b->kv2.k, rows, NULL, kv);
+        limn_keys_pack(e, kv, kv + d, 2 * d, &keys);
+        limn_arena_release(e->ws, mark);
+        out->keys[b->context] = keys;
+    }
+}
+
+static void prepare_level(limn_exec *e, const limn_unet_level *l, const float *cond, int n,
+                          int tokens, limn_unet_context *out) {
+    for (int i = 0; i < l->layers && l->attends; i++)
+        prepare_transformer(e, &l->attention[i], cond, n, tokens, out);
+}
+
+void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int n, int tokens,
+                       const float *pooled, limn_unet_context *out) {
+    out->n = n;
+    out->embedding = NULL;
+    if (m->pooled_d > 0) {
+        out->embedding = limn_arena_floats(e->ws, (size_t)n * (size_t)m->time_d);
+        embed(e, m, &m->class1, &m->class2, pooled, n, NULL, out->embedding);
+    }
+    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->down[i], cond, n, tokens, out);
+    prepare_transformer(e, &m->mid_attention, cond, n, tokens, out);
+    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->up[i], cond, n, tokens, out);
+}
+
+/* ---- the U --------------------------------------------------------------------------------------
+ */
+
+/* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between. */
+static void settle(limn_exec *e, size_t mark, limn_map *m) {
+    limn_arena_release(e->ws, mark);
+    float *to = limn_arena_floats(e->ws, limn_map_count(m));
+    if (!limn_exec_measuring(e)) memmove(to, m->v, limn_map_count(m) * sizeof *to);
+    m->v = to;
+}
+
+/* A resnet and, where the level attends, a transformer: x -> a new map. */
+static limn_map run_layer(limn_exec *e, const limn_resnet *r, const limn_unet_transformer *t,
+                          const limn_unet_context *context, const float *time, const limn_map *x) {
+    limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    if (!t) {
+        limn_resnet_run(e, r, x, time, &out);
+        return out;
+    }
+    size_t mark = limn_arena_mark(e->ws);
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    limn_resnet_run(e, r, x, time, &h);
+    run_transformer(e, t, context, &h, &out);
+    limn_arena_release(e->ws, mark);
+    return out;
+}
+
+static limn_map run_down(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
+                         const float *time, limn_map x, skips *s) {
+    s->map[s->count++] = x;
+    for (int i = 0; i < m->levels; i++) {
+        const limn_unet_level *l = &m->down[i];
+        for (int k = 0; k < l->layers; k++) {
+            x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time,
+                          &x);
+            s->map[s->count++] = x;
+        }
+        if (!l->resamples) continue;
+        limn_map half = limn_map_take(e, x.n, limn_conv_size(&l->resample, x.h),
+                                      limn_conv_size(&l->resample, x.w), x.c);
+        limn_conv_run(e, &l->resample, &x, x.h, x.w, NULL, &half);
+        x = half;
+        s->map[s->count++] = x;
+    }
+    return x;
+}
+
+/* [n, h, w, a.c + b.c]: a's channels, then b's. */
+static limn_map concatenate(limn_exec *e, const limn_map *a, const limn_map *b) {
+    limn_map out = limn_map_take(e, a->n, a->h, a->w, a->c + b->c);
+    size_t pixels = (size_t)a->n * limn_map_pixels(a), wide = (size_t)out.c;
+    for (size_t i = 0; i < pixels && !limn_exec_measuring(e); i++) {
+        memcpy(out.v + i * wide, a->v + i * (size_t)a->c, (size_t)a->c * sizeof(float));
+        memcpy(out.v + i * wide + a->c, b->v + i * (size_t)b->c, (size_t)b->c * sizeof(float));
+    }
+    return out;
+}
+
+static limn_map run_up(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
+                       const float *time, size_t base, limn_map x, skips *s) {
+    for (int i = 0; i < m->levels; i++) {
+        const limn_unet_level *l = &m->up[i];
+        for (int k = 0; k < l->layers; k++) {
+            limn_map both = concatenate(e, &x, &s->map[--s->count]);
+            x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time,
+                          &both);
+            settle(e, base, &x);
+        }
+        if (!l->resamples) continue;
+        const limn_map *next = &s->map[s->count - 1]; /* its size may be odd: not 2h, 2w */
+        limn_map large = limn_map_take(e, x.n, next->h, next->w, x.c);
+        limn_conv_run(e, &l->resample, &x, next->h, next->w, NULL, &large);
+        x = large;
+        settle(e, base, &x);
+    }
+    return x;
+}
+
+void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                   const limn_unet_context *context, limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws);
+    skips s = {.count = 0};
+    float *time = time_embedding(e, m, timestep, context);
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, m->channels[0]);
+    limn_conv_run(e, &m->conv_in, x, x->h, x->w, NULL, &h);
+    h = run_down(e, m, context, time, h, &s);
+
+    size_t base = limn_arena_mark(e->ws);
+    h = run_layer(e, &m->mid_resnet[0], &m->mid_attention, context, time, &h);
+    h = run_layer(e, &m->mid_resnet[1], NULL, context, time, &h);
+    settle(e, base, &h);
+    h = run_up(e, m, context, time, base, h, &s);
+
+    limn_group_norm_run(e, &m->norm_out, &h, NULL, m->act, &h);
+    limn_conv_run(e, &m->conv_out, &h, h.h, h.w, NULL, out);
+    limn_arena_release(e->ws, mark);
+}

@@ -1,0 +1,84 @@
+/* The U-Net: noisy latents, a timestep and conditioning -> what the model predicts (noise or v).
+ *
+ * In: latents [n, h, w, in_c], conditioning [n, tokens, context_d]. Out: [n, h, w, out_c]. Loading
+ * fails with a sentence that names the key or the tensor; running cannot fail.
+ * Every size and choice is read from unet/config.json; what limn does not know is refused, not
+ * guessed. Source: Rombach et al. 2022, in the form of diffusers' UNet2DConditionModel, whose names
+ * the tensors have. */
+#ifndef LIMN_DENOISE_UNET_H
+#define LIMN_DENOISE_UNET_H
+
+#include "layers/resnet.h"
+
+#define LIMN_UNET_LEVELS_MOST 6
+#define LIMN_UNET_LAYERS_MOST 4
+#define LIMN_UNET_BLOCKS_MOST 12
+/* Transformer blocks in a whole network: SDXL has 70. */
+#define LIMN_UNET_CONTEXTS_MOST 128
+
+/* A transformer block: self-attention, attention to the text, a gated perceptron. */
+typedef struct limn_unet_block {
+    limn_norm norm1, norm2, norm3;
+    limn_matrix qkv, out1;     /* attn1; q, k and v in one matrix */
+    limn_matrix q2, kv2, out2; /* attn2; k and v of the text in one matrix */
+    limn_matrix ff_in, ff_out; /* ff_in gives value and gate */
+    int context;               /* which of limn_unet_context's keys are its own */
+} limn_unet_block;
+
+/* Transformer2DModel: norm, projection, blocks, projection, plus the input. */
+typedef struct limn_unet_transformer {
+    int d, heads, count;
+    limn_norm norm;
+    limn_matrix in, out;
+    limn_unet_block block[LIMN_UNET_BLOCKS_MOST];
+} limn_unet_transformer;
+
+/* One resolution, on the way down or up. */
+typedef struct limn_unet_level {
+    int layers;
+    bool attends;
+    limn_resnet resnet[LIMN_UNET_LAYERS_MOST + 1];
+    limn_unet_transformer attention[LIMN_UNET_LAYERS_MOST + 1];
+    bool resamples;
+    limn_conv resample; /* to the next resolution */
+} limn_unet_level;
+
+typedef struct limn_unet {
+    int in_c, out_c, levels, context_d, pooled_d;
+    int channels[LIMN_UNET_LEVELS_MOST];
+    int time_d; /* width of the time embedding: 4 x channels[0] */
+    bool cos_first;
+    double freq_shift;
+    limn_matrix time1, time2;   /* time_embedding */
+    limn_matrix class1, class2; /* class_embedding of the pooled text; n = 0 where there is none */
+    limn_conv conv_in, conv_out;
+    limn_unet_level down[LIMN_UNET_LEVELS_MOST], up[LIMN_UNET_LEVELS_MOST];
+    limn_resnet mid_resnet[2];
+    limn_unet_transformer mid_attention;
+    limn_norm norm_out;
+    limn_activation act;
+    int contexts; /* transformer blocks in all */
+} limn_unet;
+
+/* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
+void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out);
+
+/* What the text gives to every evaluation of one picture, computed once: each block's keys and
+ * values, and the pooled text's part of the time embedding. */
+typedef struct limn_unet_context {
+    int n;
+    limn_keys keys[LIMN_UNET_CONTEXTS_MOST];
+    float *embedding; /* [n, time_d]; NULL where the model has no class embedding */
+} limn_unet_context;
+
+/* Prepares a context in e->ws, which must keep it until the picture's last evaluation.
+ *   cond    [n, tokens, context_d]
+ *   pooled  [n, pooled_d]; not read where pooled_d is 0 */
+void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int n, int tokens,
+                       const float *pooled, limn_unet_context *out);
+
+/* One evaluation. x [n, h, w, in_c], any h and w; out [n, h, w, out_c], the caller's memory. */
+void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                   const limn_unet_context *context, limn_map *out);
+
+#endif

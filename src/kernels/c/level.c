@@ -1,0 +1,19 @@
+/* The level "c": no instruction beyond the compiler's default. The reference for all others. */
+#include "kernels/c/tile.h"
+#include "kernels/levels.h"
+#include "kernels/plain/convert.h"
+#include "kernels/plain/norm.h"
+
+const limn_kernels limn_kernels_c = {
+    .level = "c",
+    .tile_rows = LIMN_C_ROWS,
+    .panel = LIMN_C_PANEL,
+    .tile = limn_c_tile,
+    .finish = limn_plain_finish,
+    .geglu = limn_plain_geglu,
+    .softmax = limn_plain_softmax,
+    .layer_norm = limn_plain_layer_norm,
+    .column_sums = limn_plain_column_sums,
+    .scale_shift = limn_plain_scale_shift,
+    .from_f16 = limn_plain_from_f16,
+};

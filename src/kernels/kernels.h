@@ -1,0 +1,101 @@
+/* The table of numeric kernels: the few loops where all the time goes.
+ *
+ * What comes in: float32 in rows, packed weights. What goes out: float32. Kernels allocate nothing,
+ * check nothing, fail never, and touch nothing but their outputs.
+ *
+ * Every level (c, avx2, avx512, neon) fills the same table, and every entry gives the same bits at
+ * every level (docs/numerics.md). How that is had:
+ *   - The matrix kernel (`tile`) is the one loop written by hand for each level, in terms of the
+ *     few vector operations of simd/vec.h. c/tile.h is its specification.
+ *   - Everything else is plain C (plain/) in which each operation is either exact, or rounded once
+ *     by IEEE 754: +, -, x, /, sqrt, fmaf. It is compiled once for each level, with that level's
+ *     instructions; a compiler may then vectorise it but, without contraction or fast-math, may not
+ *     change a bit of it. The reference *is* the fast code.
+ *
+ * Dimension letters: n batch, h height, w width, c channels, t tokens, d width, k the summed one.
+ */
+#ifndef LIMN_KERNELS_H
+#define LIMN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The widest row block and panel of any level, for callers' tables. */
+#define LIMN_TILE_ROWS_MOST 16
+#define LIMN_PANEL_MOST     32
+
+/* The most segments, and the most steps of k, in one call of `tile`. */
+#define LIMN_TILE_SEGMENTS 16
+#define LIMN_TILE_DEPTH    256
+
+typedef enum limn_activation {
+    LIMN_ACT_NONE,
+    LIMN_ACT_SILU,       /* x sigmoid(x) */
+    LIMN_ACT_GELU,       /* x (1 + erf(x / sqrt 2)) / 2 */
+    LIMN_ACT_QUICK_GELU, /* x sigmoid(1.702 x) */
+    LIMN_ACT_RELU,       /* x where x > 0, else 0 */
+} limn_activation;
+
+/* One tile of a matrix product: c[r][j] = chain over k of fma(a[r][k], b[k][j], c[r][j]), k rising.
+ *
+ * A row of `a` is not one run of memory but `segments` runs, one after the other along k: a dense
+ * row is one run, a row of a convolution is one run for each tap of the window, pointing straight
+ * at the pixels (an indirect convolution: nothing is copied, and padding is a pointer to zeros).
+ * Source: M. Dukhan, The Indirect Convolution Algorithm, 2019. */
+typedef struct limn_tile {
+    int rows;    /* 1 to the level's tile_rows */
+    int columns; /* 1 to the level's panel: how many columns of c exist */
+    int segments;
+    const int *length;     /* [segments] steps of k in each */
+    const float *const *a; /* [segments][tile_rows] where each row's run begins */
+    const float *b;        /* [sum of length][panel], packed */
+    float *c;              /* [rows][columns], c_stride apart */
+    size_t c_stride;       /* in floats */
+    bool first;            /* the chain starts at 0; else at what c holds */
+} limn_tile;
+
+typedef struct limn_kernels {
+    const char *level; /* "c", "avx2", ... */
+    int tile_rows;     /* rows of a full tile */
+    int panel;         /* columns of a packed panel */
+
+    /* A tile of a matrix product; see limn_tile. */
+    void (*tile)(const limn_tile *t);
+
+    /* out[i] = act(x[i] + bias[i]) + residual[i] for i < c; bias and residual may be NULL. out may
+     * be x. The order is: bias, activation, residual. */
+    void (*finish)(const float *x, const float *bias, limn_activation act, const float *residual,
+                   int c, float *out);
+
+    /* out[i] = x[i] gelu(gate[i]). Source: Shazeer 2020, GLU variants (GEGLU). */
+    void (*geglu)(const float *x, const float *gate, int c, float *out);
+
+    /* x[i] = exp(scale x[i] - max) over a row of n; returns 1 / sum, which the caller applies to
+     * what it computes from the row. Sums run in 16 lanes, folded 8-4-2-1. */
+    float (*softmax)(float *x, int n, float scale);
+
+    /* out = (x - mean) / sqrt(variance + eps) gamma + beta over one row of d. */
+    void (*layer_norm)(const float *x, int d, float eps, const float *gamma, const float *beta,
+                       float *out);
+
+    /* sum[i] and square[i], for i < c: the sums of x and of x squared down a column of `pixels`
+     * rows of c, in double, pixel by pixel. */
+    void (*column_sums)(const float *x, int pixels, int c, double *sum, double *square);
+
+    /* out[p][i] = act(fma(x[p][i], scale[i], shift[i])) over `pixels` rows of c. */
+    void (*scale_shift)(const float *x, int pixels, int c, const float *scale, const float *shift,
+                        limn_activation act, float *out);
+
+    /* float16 bits to float32, exactly. */
+    void (*from_f16)(const uint16_t *x, size_t n, float *out);
+} limn_kernels;
+
+/* The best level that this machine has, lowered by the environment's LIMN_ISA (c, avx2, avx512,
+ * neon) where that is set; an unknown name there is ignored. */
+const limn_kernels *limn_kernels_pick(void);
+
+/* The level of that name if this machine can run it, else NULL. For tests. */
+const limn_kernels *limn_kernels_level(const char *name);
+
+#endif

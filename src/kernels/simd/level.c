@@ -1,0 +1,25 @@
+/* A SIMD level's table. This file is compiled once for each level, with that level's instructions
+ * (the Makefile's LEVEL_*), and exports one name: limn_kernels_avx2, limn_kernels_avx512, ... */
+#include "kernels/levels.h"
+#include "kernels/plain/convert.h"
+#include "kernels/plain/norm.h"
+#include "kernels/simd/tile.h"
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+#define TEXT_(a)     #a
+#define TEXT(a)      TEXT_(a)
+
+const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
+    .level = TEXT(LIMN_LEVEL),
+    .tile_rows = ROWS,
+    .panel = PANEL,
+    .tile = limn_simd_tile,
+    .finish = limn_plain_finish,
+    .geglu = limn_plain_geglu,
+    .softmax = limn_plain_softmax,
+    .layer_norm = limn_plain_layer_norm,
+    .column_sums = limn_plain_column_sums,
+    .scale_shift = limn_plain_scale_shift,
+    .from_f16 = limn_plain_from_f16,
+};

@@ -1,0 +1,78 @@
+/* The vector operations that the matrix tile is written in, for the level that this file is
+ * compiled for. `vec` holds VEC float32; fma is IEEE's, rounded once, lane by lane. */
+#ifndef LIMN_KERNELS_SIMD_VEC_H
+#define LIMN_KERNELS_SIMD_VEC_H
+
+#if defined(LIMN_SIMDE)
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+#include <simde/x86/fma.h>
+#elif defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(LIMN_LEVEL_AVX512)
+
+#define VEC 16
+typedef __m512 vec;
+static inline vec vec_zero(void) {
+    return _mm512_setzero_ps();
+}
+static inline vec vec_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+static inline vec vec_all(const float *p) {
+    return _mm512_set1_ps(*p);
+}
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm512_storeu_ps(p, a);
+}
+
+#elif defined(LIMN_LEVEL_AVX2)
+
+#define VEC 8
+typedef __m256 vec;
+static inline vec vec_zero(void) {
+    return _mm256_setzero_ps();
+}
+static inline vec vec_load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+static inline vec vec_all(const float *p) {
+    return _mm256_broadcast_ss(p);
+}
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline void vec_store(float *p, vec a) {
+    _mm256_storeu_ps(p, a);
+}
+
+#elif defined(LIMN_LEVEL_NEON)
+
+#define VEC 4
+typedef float32x4_t vec;
+static inline vec vec_zero(void) {
+    return vdupq_n_f32(0.0f);
+}
+static inline vec vec_load(const float *p) {
+    return vld1q_f32(p);
+}
+static inline vec vec_all(const float *p) {
+    return vld1q_dup_f32(p);
+}
+static inline vec vec_fma(vec a, vec b, vec c) {
+    return vfmaq_f32(c, a, b);
+}
+static inline void vec_store(float *p, vec a) {
+    vst1q_f32(p, a);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,187 @@
+/* The layers that networks are made of: weights packed for this machine, and how they are run.
+ *
+ * In: tensors (src/weights) and float32 activations. Out: float32 activations, in memory from the
+ * caller's arena. Loading can fail with a sentence; running cannot fail and allocates nothing
+ * but arena blocks.
+ *
+ * A network is run twice over the same code: once with a measuring arena, where every layer takes
+ * its blocks and computes nothing (how the plan knows the peak), and then for real.
+ *
+ * Activations are maps [n, h, w, c]: n batch, h height, w width, c channels; a row of tokens
+ * is a map with h = tokens and w = 1. Matrices are [n, k]: n outputs, k inputs, as the files have
+ * them. Every result is the same on any number of threads (docs/numerics.md). */
+#ifndef LIMN_LAYERS_H
+#define LIMN_LAYERS_H
+
+#include "base/arena.h"
+#include "kernels/kernels.h"
+#include "weights/weights.h"
+
+/* ---- what a network consists of ----------------------------------------------------------------
+ */
+
+/* A packed matrix [n, k], for linear layers and convolutions alike: panels of k->panel columns,
+ * each [k][panel], zeros behind the last column. */
+typedef struct limn_matrix {
+    int n, k;
+    const float *packed;
+    const float *bias; /* [n], or NULL */
+} limn_matrix;
+
+/* A convolution: its matrix has k = kernel x kernel x c, ordered (ky, kx, c). */
+typedef struct limn_conv {
+    limn_matrix matrix;
+    int c; /* channels in */
+    int kernel, stride, pad;
+} limn_conv;
+
+/* A norm's parameters: group norm and layer norm (groups = 0). */
+typedef struct limn_norm {
+    int c, groups;
+    float eps;
+    const float *gamma, *beta; /* [c] */
+} limn_norm;
+
+/* ---- loading -----------------------------------------------------------------------------------
+ */
+
+/* One tensor to be brought into its place; see limn_loader. */
+typedef struct limn_pack_job {
+    const limn_tensor *tensor;
+    float *to;
+    int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
+    int n, k; /* of the whole matrix */
+    int taps; /* kernel x kernel; 1 for a linear layer */
+} limn_pack_job;
+
+/* Finds tensors, checks their shapes and remembers how to pack them. The first fault stays in
+ * `status`; everything after it does nothing, so that network code reads as a list of its parts and
+ * looks at `status` once, at the end. Used twice: with a measuring arena it counts memory and jobs;
+ * with a real one it hands out the places and writes the jobs. */
+typedef struct limn_loader {
+    const limn_kernels *k;
+    limn_arena *arena;
+    const limn_tensors *tensors;
+    limn_pack_job *jobs; /* [jobs_room], NULL in the measuring pass */
+    int job_count, jobs_room;
+    limn_status status;
+    limn_error *err;
+} limn_loader;
+
+/* Writes the loader's fault, if it is the first. */
+void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* NAME.weight [n, k] (a 1x1 convolution [n, k, 1, 1] is the same thing) and, with bias, NAME.bias
+ * [n]. */
+limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bool bias);
+
+/* Several linear layers of one input as one matrix, outputs one after the other: `names` are
+ * `count` suffixes behind `prefix`, each [n, k]; with bias, each has one. */
+limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *const *names,
+                              int count, int n, int k, bool bias);
+
+/* NAME.weight [n, c, kernel, kernel] and NAME.bias [n]. */
+limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int kernel, int stride,
+                         int pad);
+
+/* NAME.weight [c] and NAME.bias [c]. groups = 0 for layer norm. */
+limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, double eps);
+
+/* A plain table NAME [rows, columns] of float32. */
+const float *limn_load_table(limn_loader *ld, const char *name, int rows, int columns);
+
+/* Packs everything that the loader found, on `threads` threads. */
+void limn_load_pack(const limn_loader *ld, int threads);
+
+/* Packs the i-th job alone, for a caller who mixes it with other work. */
+void limn_load_pack_one(const limn_loader *ld, int i);
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+/* What running needs: the kernels, scratch memory, and how many threads. */
+typedef struct limn_exec {
+    const limn_kernels *k;
+    limn_arena *ws;
+    int threads;
+} limn_exec;
+
+/* Whether this is the measuring pass, in which nothing may be read or written. */
+static inline bool limn_exec_measuring(const limn_exec *e) {
+    return limn_arena_measuring(e->ws);
+}
+
+/* A map of activations [n, h, w, c]. */
+typedef struct limn_map {
+    float *v;
+    int n, h, w, c;
+} limn_map;
+
+/* The numbers in one image of a map, and in all. */
+static inline size_t limn_map_pixels(const limn_map *m) {
+    return (size_t)m->h * (size_t)m->w;
+}
+static inline size_t limn_map_count(const limn_map *m) {
+    return (size_t)m->n * limn_map_pixels(m) * (size_t)m->c;
+}
+
+/* A map with memory from the workspace, contents undefined. */
+limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c);
+
+/* What happens to a product on its way out: out = act(x w + bias) + residual. */
+typedef struct limn_finish {
+    const float *bias; /* beside the matrix's own: [n, matrix.n], one row for each image; or NULL */
+    limn_activation act;
+    const float *residual; /* shaped as the output, or NULL; not the output itself */
+} limn_finish;
+
+/* out[rows, w->n] = x[rows, w->k] w. x's rows are x_stride floats apart. finish may be NULL. */
+void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                     size_t rows, const limn_finish *finish, float *out);
+
+/* A convolution over x; out has been taken with limn_conv_size's size. up_h x up_w is the size that
+ * x is first brought to by nearest neighbour (as by F.interpolate), or x's own. */
+void limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h, int up_w,
+                   const limn_finish *finish, limn_map *out);
+
+/* The output's height or width for an input of `size`: (size + 2 pad - kernel) / stride + 1. */
+int limn_conv_size(const limn_conv *conv, int size);
+
+/* Group norm, then the activation: out [n, h, w, c] may be x. Statistics over each image's group.
+ * modulation [n, 2c] (c scales, then c shifts) makes the normed y into y (1 + scale) + shift before
+ * the activation; NULL = none. Sources: Wu and He 2018; Dhariwal and Nichol 2021, section 3. */
+void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                         const float *modulation, limn_activation act, limn_map *out);
+
+/* Layer norm over each of `rows` rows of norm->c; out may be x. Source: Ba et al. 2016. */
+void limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
+                         float *out);
+
+/* out[rows, d] = x[rows, 0..d) gelu(x[rows, d..2d)). */
+void limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
+
+/* Keys and values laid out for attention, for n batches of `tokens` rows and `heads` heads of d. */
+typedef struct limn_keys {
+    float *k,
+        *v; /* packed panels: [n, heads, panels of tokens, d] and [n, heads, panels of d, tokens] */
+    int n, tokens, heads, d;
+} limn_keys;
+
+/* Memory for keys and values. */
+limn_keys limn_keys_take(limn_exec *e, int n, int tokens, int heads, int d);
+
+/* Packs keys and values out of rows [n x tokens], `stride` floats apart; head i is at column i x d.
+ */
+void limn_keys_pack(limn_exec *e, const float *k, const float *v, size_t stride, limn_keys *out);
+
+/* Scaled dot-product attention: out = softmax(q k^T / sqrt(d)) v, for each batch and head.
+ *   q    rows [n x tokens], q_stride floats apart; head i at column i x d
+ *   out  rows [n x tokens], heads x d floats apart
+ *   causal: a token sees none after itself
+ * The scores of a block of queries exist at a time, never the whole matrix.
+ * Source: Vaswani et al. 2017, section 3.2.1. */
+void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
+                        const limn_keys *keys, bool causal, float *out);
+
+#endif

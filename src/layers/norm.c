@@ -1,0 +1,146 @@
+/* Norms and the gated activation: rows and columns of activations. */
+#include <math.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "layers/layers.h"
+
+/* Pixels whose sums are taken in one go. Part of the contract: sums of such chunks are added in
+ * rising order. */
+#define CHUNK_PIXELS 256
+/* Rows in a task of layer norm and of the gated activation. */
+#define CHUNK_ROWS 32
+/* Numbers below which threads cost more than they bring. */
+#define SERIAL_NUMBERS 16384
+
+limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c) {
+    limn_map m = {NULL, n, h, w, c};
+    m.v = limn_arena_floats(e->ws, limn_map_count(&m));
+    return m;
+}
+
+static int threads_for(const limn_exec *e, size_t numbers) {
+    return numbers < SERIAL_NUMBERS ? 1 : e->threads;
+}
+
+/* ---- group norm --------------------------------------------------------------------------------
+ */
+
+typedef struct group_work {
+    const limn_kernels *k;
+    const limn_norm *norm;
+    const limn_map *x;
+    limn_map *out;
+    const float *modulation; /* [n, 2c] or NULL */
+    limn_activation act;
+    int chunks;           /* in one image */
+    double *sum, *square; /* [n, chunks, c] */
+    float *scale, *shift; /* [n, c] */
+} group_work;
+
+/* The pixels of the i-th chunk, and the first number of it. */
+static int chunk_of(const group_work *g, int i, size_t *first) {
+    int pixels = (int)limn_map_pixels(g->x), begin = i % g->chunks * CHUNK_PIXELS;
+    *first = ((size_t)(i / g->chunks) * (size_t)pixels + (size_t)begin) * (size_t)g->x->c;
+    return pixels - begin < CHUNK_PIXELS ? pixels - begin : CHUNK_PIXELS;
+}
+
+static void sums_task(void *ctx, int i) {
+    const group_work *g = ctx;
+    size_t first, at = (size_t)i * (size_t)g->x->c;
+    int pixels = chunk_of(g, i, &first);
+    g->k->column_sums(g->x->v + first, pixels, g->x->c, g->sum + at, g->square + at);
+}
+
+static void apply_task(void *ctx, int i) {
+    const group_work *g = ctx;
+    size_t first, image = (size_t)(i / g->chunks) * (size_t)g->x->c;
+    int pixels = chunk_of(g, i, &first);
+    g->k->scale_shift(g->x->v + first, pixels, g->x->c, g->scale + image, g->shift + image, g->act,
+                      g->out->v + first);
+}
+
+/* From sums to one scale and shift for each channel: (x - mean) rstd gamma + beta. */
+static void fold_group(const group_work *g, int image, int group) {
+    int c = g->norm->c, width = c / g->norm->groups, first = group * width;
+    double sum = 0, square = 0;
+    for (int chunk = 0; chunk < g->chunks; chunk++) {
+        size_t row = ((size_t)image * (size_t)g->chunks + (size_t)chunk) * (size_t)c;
+        for (int i = first; i < first + width; i++) {
+            sum += g->sum[row + (size_t)i];
+            square += g->square[row + (size_t)i];
+        }
+    }
+    double count = (double)limn_map_pixels(g->x) * width;
+    double mean = sum / count, variance = square / count - mean * mean;
+    double rstd = 1.0 / sqrt((variance > 0 ? variance : 0) + (double)g->norm->eps);
+    for (int i = first; i < first + width; i++) {
+        const float *m = g->modulation ? g->modulation + (size_t)image * 2 * (size_t)c : NULL;
+        double scale = rstd * (double)g->norm->gamma[i];
+        double shift = (double)g->norm->beta[i] - mean * scale;
+        double more = m ? 1.0 + (double)m[i] : 1.0;
+        size_t at = (size_t)image * (size_t)c + (size_t)i;
+        g->scale[at] = (float)(scale * more);
+        g->shift[at] = (float)(shift * more + (m ? (double)m[c + i] : 0.0));
+    }
+}
+
+void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                         const float *modulation, limn_activation act, limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws), images = (size_t)x->n, c = (size_t)x->c;
+    group_work g = {
+        .k = e->k, .norm = norm, .x = x, .out = out, .modulation = modulation, .act = act};
+    g.chunks = (int)((limn_map_pixels(x) + CHUNK_PIXELS - 1) / CHUNK_PIXELS);
+    g.sum = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.sum);
+    g.square = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.square);
+    g.scale = limn_arena_floats(e->ws, images * c);
+    g.shift = limn_arena_floats(e->ws, images * c);
+    if (!limn_exec_measuring(e)) {
+        int threads = threads_for(e, limn_map_count(x));
+        limn_parallel(threads, x->n * g.chunks, sums_task, &g);
+        for (int i = 0; i < x->n; i++)
+            for (int group = 0; group < norm->groups; group++) fold_group(&g, i, group);
+        limn_parallel(threads, x->n * g.chunks, apply_task, &g);
+    }
+    limn_arena_release(e->ws, mark);
+}
+
+/* ---- rows
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct row_work {
+    const limn_kernels *k;
+    const limn_norm *norm; /* NULL for the gated activation */
+    const float *x;
+    float *out;
+    size_t rows;
+    int d;
+} row_work;
+
+static void rows_task(void *ctx, int i) {
+    const row_work *w = ctx;
+    size_t begin = (size_t)i * CHUNK_ROWS, end = begin + CHUNK_ROWS, d = (size_t)w->d;
+    if (end > w->rows) end = w->rows;
+    for (size_t r = begin; r < end; r++) {
+        if (w->norm)
+            w->k->layer_norm(w->x + r * d, w->d, w->norm->eps, w->norm->gamma, w->norm->beta,
+                             w->out + r * d);
+        else
+            w->k->geglu(w->x + r * 2 * d, w->x + r * 2 * d + d, w->d, w->out + r * d);
+    }
+}
+
+static void run_rows(limn_exec *e, row_work *w) {
+    if (limn_exec_measuring(e)) return;
+    int tasks = (int)((w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
+    limn_parallel(threads_for(e, w->rows * (size_t)w->d), tasks, rows_task, w);
+}
+
+void limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
+                         float *out) {
+    run_rows(e, &(row_work){e->k, norm, x, out, rows, norm->c});
+}
+
+void limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out) {
+    run_rows(e, &(row_work){e->k, NULL, x, out, rows, d});
+}

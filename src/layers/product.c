@@ -1,0 +1,239 @@
+/* The matrix product behind linear layers and convolutions.
+ *
+ * The output is cut into tasks of some rows by some panels of columns. A task goes along k in
+ * blocks that the caches hold: for each block it looks up where the rows' runs lie (the table of
+ * the indirect convolution), then lets the kernel continue the chains of all its tiles; a chain's
+ * sum waits in the output between blocks, which is exact. After the last block, bias, activation
+ * and residual.
+ *
+ * How the output is cut changes no bit: every element is its own chain. */
+#include "layers/product.h"
+
+#include <stdint.h>
+
+#include "base/thread.h"
+
+/* Rows in a task: as many as keep a block of the left operand in the second-level cache. */
+#define TASK_ROWS       96
+#define TASK_TILES_MOST (TASK_ROWS / 4)
+/* Tasks below which a product is cut finer, so that several threads share it. */
+#define TASKS_WANTED 16
+/* Multiply-adds below which threads cost more than they bring. */
+#define SERIAL_WORK 65536.0
+
+/* What pointers to padding point at: as many zeros as a segment is long. */
+static const float zeros[LIMN_TILE_DEPTH];
+
+/* A product under way: its operands and how it is cut. */
+typedef struct work {
+    const limn_kernels *kernels;
+    const limn_matrix *w;
+    const limn_rows *rows;
+    const limn_finish *finish;
+    float *out;
+    int tiles;       /* of rows in one image */
+    int task_tiles;  /* of rows in one task */
+    int panels;      /* of columns in all */
+    int task_panels; /* in one task */
+    int row_tasks;   /* in one image */
+    int column_tasks;
+    int parts; /* segments that one tap's channels are cut into */
+} work;
+
+/* The part of the output that one task makes. */
+typedef struct region {
+    int image;
+    int row, rows; /* in the image */
+    int panel, panels;
+} region;
+
+/* A block of k: some whole segments. */
+typedef struct block {
+    int segment, segments; /* the first, and how many */
+    int k;                 /* where it begins */
+    int length[LIMN_TILE_SEGMENTS];
+} block;
+
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+static int parts_of(int a, int b) {
+    return (a + b - 1) / b;
+}
+
+static int segment_length(const work *k, int segment) {
+    int begin = segment % k->parts * LIMN_TILE_DEPTH;
+    return least(k->rows->c - begin, LIMN_TILE_DEPTH);
+}
+
+/* Fills b with the segments from b->segment on that fit into one call; false when none is left. */
+static bool next_block(const work *k, block *b) {
+    int taps = k->rows->kernel * k->rows->kernel, depth = 0;
+    b->segments = 0;
+    while (b->segment + b->segments < taps * k->parts && b->segments < LIMN_TILE_SEGMENTS) {
+        int length = segment_length(k, b->segment + b->segments);
+        if (b->segments > 0 && depth + length > LIMN_TILE_DEPTH) break;
+        b->length[b->segments++] = length;
+        depth += length;
+    }
+    return b->segments > 0;
+}
+
+static void advance(block *b) {
+    for (int s = 0; s < b->segments; s++) b->k += b->length[s];
+    b->segment += b->segments;
+}
+
+/* Where the run of pixel (y, x) under tap (ky, kx) begins, or zeros. */
+static const float *run_at(const limn_rows *r, int image, int y, int x, int ky, int kx) {
+    int sy = y * r->stride + ky - r->pad, sx = x * r->stride + kx - r->pad;
+    if (sy < 0 || sy >= r->up_h || sx < 0 || sx >= r->up_w) return zeros;
+    if (r->up_h != r->h) sy = (int)((int64_t)sy * r->h / r->up_h);
+    if (r->up_w != r->w) sx = (int)((int64_t)sx * r->w / r->up_w);
+    size_t pixel = ((size_t)image * (size_t)r->h + (size_t)sy) * (size_t)r->w + (size_t)sx;
+    return r->x + pixel * r->pixel_stride;
+}
+
+/* table[segment][row] for one tile of rows: where each row's run of each segment begins. */
+static void look_up(const work *k, const region *g, const block *b, int row, int rows,
+                    const float **table) {
+    const limn_rows *r = k->rows;
+    for (int i = 0; i < rows; i++) {
+        int y = (g->row + row + i) / r->out_w, x = (g->row + row + i) % r->out_w;
+        for (int s = 0; s < b->segments; s++) {
+            int tap = (b->segment + s) / k->parts, part = (b->segment + s) % k->parts;
+            const float *run = run_at(r, g->image, y, x, tap / r->kernel, tap % r->kernel);
+            table[s * k->kernels->tile_rows + i] =
+                run == zeros ? zeros : run + part * LIMN_TILE_DEPTH;
+        }
+    }
+}
+
+static float *output_at(const work *k, const region *g, int row, int panel) {
+    const limn_rows *r = k->rows;
+    size_t at = (size_t)g->image * (size_t)r->out_h * (size_t)r->out_w + (size_t)(g->row + row);
+    return k->out + at * (size_t)k->w->n + (size_t)panel * (size_t)k->kernels->panel;
+}
+
+/* Continues the chains of all tiles of the region by one block of k. */
+static void run_block(const work *k, const region *g, const block *b) {
+    const float *table[TASK_TILES_MOST][LIMN_TILE_SEGMENTS * LIMN_TILE_ROWS_MOST];
+    int step = k->kernels->tile_rows, panel = k->kernels->panel;
+    int tiles = parts_of(g->rows, step);
+    for (int i = 0; i < tiles; i++)
+        look_up(k, g, b, i * step, least(step, g->rows - i * step), table[i]);
+    for (int j = g->panel; j < g->panel + g->panels; j++) {
+        limn_tile t = {
+            .columns = least(panel, k->w->n - j * panel),
+            .segments = b->segments,
+            .length = b->length,
+            .b = k->w->packed + ((size_t)j * (size_t)k->w->k + (size_t)b->k) * (size_t)panel,
+            .c_stride = (size_t)k->w->n,
+            .first = b->k == 0,
+        };
+        for (int i = 0; i < tiles; i++) {
+            t.rows = least(step, g->rows - i * step);
+            t.a = table[i];
+            t.c = output_at(k, g, i * step, j);
+            k->kernels->tile(&t);
+        }
+    }
+}
+
+/* Biases, activation and residual over the region. */
+static void finish_region(const work *k, const region *g) {
+    static const limn_finish none = {NULL, LIMN_ACT_NONE, NULL};
+    const limn_finish *f = k->finish ? k->finish : &none;
+    size_t column = (size_t)g->panel * (size_t)k->kernels->panel;
+    int columns = least(g->panels * k->kernels->panel, k->w->n - (int)column);
+    const float *bias = k->w->bias ? k->w->bias + column : NULL;
+    const float *own = f->bias ? f->bias + (size_t)g->image * (size_t)k->w->n + column : NULL;
+    if (!bias && !own && !f->residual && f->act == LIMN_ACT_NONE) return;
+    for (int i = 0; i < g->rows; i++) {
+        float *out = output_at(k, g, i, g->panel);
+        const float *residual = f->residual ? f->residual + (out - k->out) : NULL;
+        if (bias && own) k->kernels->finish(out, bias, LIMN_ACT_NONE, NULL, columns, out);
+        k->kernels->finish(out, own ? own : bias, f->act, residual, columns, out);
+    }
+}
+
+static void run_task(void *ctx, int i) {
+    const work *k = ctx;
+    int column_task = i % k->column_tasks, row_task = i / k->column_tasks;
+    int tile = row_task % k->row_tasks * k->task_tiles, step = k->kernels->tile_rows;
+    region g = {.image = row_task / k->row_tasks,
+                .row = tile * step,
+                .panel = column_task * k->task_panels};
+    g.rows = least(k->task_tiles * step, k->rows->out_h * k->rows->out_w - g.row);
+    g.panels = least(k->task_panels, k->panels - g.panel);
+    block b = {0};
+    for (; next_block(k, &b); advance(&b)) run_block(k, &g, &b);
+    finish_region(k, &g);
+}
+
+/* Cuts rows first to what the caches hold, then finer while there are too few tasks. */
+static int cut(work *k) {
+    int step = k->kernels->tile_rows;
+    k->tiles = parts_of(k->rows->out_h * k->rows->out_w, step);
+    k->panels = parts_of(k->w->n, k->kernels->panel);
+    k->task_tiles = least(k->tiles, TASK_ROWS / step);
+    k->task_panels = k->panels;
+    for (;;) {
+        k->row_tasks = parts_of(k->tiles, k->task_tiles);
+        k->column_tasks = parts_of(k->panels, k->task_panels);
+        int tasks = k->rows->images * k->row_tasks * k->column_tasks;
+        if (tasks >= TASKS_WANTED || (k->task_panels == 1 && k->task_tiles == 1)) return tasks;
+        if (k->task_panels > 4 || k->task_tiles == 1)
+            k->task_panels = parts_of(k->task_panels, 2);
+        else
+            k->task_tiles = parts_of(k->task_tiles, 2);
+    }
+}
+
+void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
+                      const limn_finish *finish, float *out) {
+    if (limn_exec_measuring(e)) return;
+    work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
+    k.parts = parts_of(rows->c, LIMN_TILE_DEPTH);
+    double size = (double)rows->images * rows->out_h * rows->out_w * w->n * w->k;
+    limn_parallel(size < SERIAL_WORK ? 1 : e->threads, cut(&k), run_task, &k);
+}
+
+void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                     size_t rows, const limn_finish *finish, float *out) {
+    limn_rows dense = {.x = x,
+                       .images = 1,
+                       .h = (int)rows,
+                       .w = 1,
+                       .c = w->k,
+                       .pixel_stride = x_stride,
+                       .up_h = (int)rows,
+                       .up_w = 1,
+                       .kernel = 1,
+                       .stride = 1,
+                       .out_h = (int)rows,
+                       .out_w = 1};
+    limn_product_run(e, w, &dense, finish, out);
+}
+
+int limn_conv_size(const limn_conv *conv, int size) {
+    return (size + 2 * conv->pad - conv->kernel) / conv->stride + 1;
+}
+
+void limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h, int up_w,
+                   const limn_finish *finish, limn_map *out) {
+    limn_rows window = {.x = x->v,
+                        .images = x->n,
+                        .h = x->h,
+                        .w = x->w,
+                        .c = x->c,
+                        .pixel_stride = (size_t)x->c,
+                        .up_h = up_h,
+                        .up_w = up_w,
+                        .kernel = conv->kernel,
+                        .stride = conv->stride,
+                        .pad = conv->pad,
+                        .out_h = out->h,
+                        .out_w = out->w};
+    limn_product_run(e, &conv->matrix, &window, finish, out->v);
+}

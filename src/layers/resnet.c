@@ -1,0 +1,47 @@
+#include "layers/resnet.h"
+
+#include <stdio.h>
+
+limn_resnet limn_load_resnet(limn_loader *ld, const char *name, const limn_resnet_form *form,
+                             int in_c, int out_c) {
+    limn_resnet r = {.in_c = in_c, .out_c = out_c, .act = form->act};
+    char part[240];
+#define PART(suffix) (snprintf(part, sizeof part, "%s." suffix, name), part)
+    r.norm1 = limn_load_norm(ld, PART("norm1"), in_c, form->groups, form->eps);
+    r.conv1 = limn_load_conv(ld, PART("conv1"), out_c, in_c, 3, 1, 1);
+    if (form->time_d > 0) {
+        r.scale_shift = form->scale_shift;
+        r.time = limn_load_linear(ld, PART("time_emb_proj"), r.scale_shift ? 2 * out_c : out_c,
+                                  form->time_d, true);
+    }
+    r.norm2 = limn_load_norm(ld, PART("norm2"), out_c, form->groups, form->eps);
+    r.conv2 = limn_load_conv(ld, PART("conv2"), out_c, out_c, 3, 1, 1);
+    if (in_c != out_c) r.shortcut = limn_load_conv(ld, PART("conv_shortcut"), out_c, in_c, 1, 1, 0);
+#undef PART
+    return r;
+}
+
+void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, const float *time,
+                     limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws);
+    float *shift = NULL; /* [n, time.n] what the time embedding says to each image's channels */
+    if (r->time.n > 0) {
+        shift = limn_arena_floats(e->ws, (size_t)x->n * (size_t)r->time.n);
+        limn_linear_run(e, &r->time, time, (size_t)r->time.k, (size_t)x->n, NULL, shift);
+    }
+    limn_map normed = limn_map_take(e, x->n, x->h, x->w, r->in_c);
+    limn_group_norm_run(e, &r->norm1, x, NULL, r->act, &normed);
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    const limn_finish first = {.bias = r->scale_shift ? NULL : shift};
+    limn_conv_run(e, &r->conv1, &normed, x->h, x->w, &first, &h);
+    limn_group_norm_run(e, &r->norm2, &h, r->scale_shift ? shift : NULL, r->act, &h);
+
+    limn_map kept = *x;
+    if (r->in_c != r->out_c) {
+        kept = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+        limn_conv_run(e, &r->shortcut, x, x->h, x->w, NULL, &kept);
+    }
+    const limn_finish last = {.residual = kept.v};
+    limn_conv_run(e, &r->conv2, &h, x->h, x->w, &last, out);
+    limn_arena_release(e->ws, mark);
+}

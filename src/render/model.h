@@ -1,0 +1,23 @@
+/* A loaded model, as src/render sees it. */
+#ifndef LIMN_RENDER_MODEL_H
+#define LIMN_RENDER_MODEL_H
+
+#include "decode/vae.h"
+#include "denoise/denoise.h"
+#include "text/text.h"
+#include "tokens/tokens.h"
+
+/* Immutable once open. */
+struct limn_model {
+    const limn_kernels *kernels;
+    limn_tokenizer *tokenizer;
+    limn_text text;
+    limn_unet unet;
+    limn_vae vae;
+    limn_schedule schedule;
+    limn_arena weights; /* all packed weights: one block */
+    limn_model_info info;
+    char name[256], sha256[65], sampler[32];
+};
+
+#endif

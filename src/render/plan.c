@@ -1,0 +1,124 @@
+#include "render/plan.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Sides beyond this are refused whatever the memory: the plan's arithmetic is sure below it. */
+#define SIDE_MOST_PX 8192
+
+/* What a process holds before it opens a model: code, libraries, threads. */
+#define PROCESS_BYTES ((size_t)9 << 20)
+
+void limn_request_defaults(const limn_model *model, limn_request *request) {
+    *request = (limn_request){.prompt = "",
+                              .negative = "",
+                              .steps = model->info.steps,
+                              .guidance = model->info.guidance,
+                              .width = model->info.width,
+                              .height = model->info.height,
+                              .sampler = model->info.sampler,
+                              .schedule = "model",
+                              .rng = "torch"};
+}
+
+static limn_status check_side(const limn_model *model, const char *what, int px, limn_error *err) {
+    int step = model->info.size_step_px;
+    if (px < step || px > SIDE_MOST_PX)
+        return limn_fail(err, LIMN_E_USAGE, "%s is %d, expected %d to %d px", what, px, step,
+                         SIDE_MOST_PX);
+    if (px % step != 0)
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%s is %d, expected a multiple of %d px for the model %s", what, px, step,
+                         model->name);
+    return LIMN_OK;
+}
+
+static limn_status check_numbers(const limn_model *model, const limn_request *r, limn_error *err) {
+    if (r->steps < 1 || r->steps > 1000)
+        return limn_fail(err, LIMN_E_USAGE, "steps is %d, expected 1 to 1000", r->steps);
+    if (!(r->guidance >= 0 && r->guidance <= 100))
+        return limn_fail(err, LIMN_E_USAGE, "guidance is %g, expected 0 to 100", r->guidance);
+    if (!(r->eta >= 0 && r->eta <= 1))
+        return limn_fail(err, LIMN_E_USAGE, "eta is %g, expected 0 to 1", r->eta);
+    limn_status status = check_side(model, "width", r->width, err);
+    return status == LIMN_OK ? check_side(model, "height", r->height, err) : status;
+}
+
+/* The sampler, the schedule and the generator, in limn's own spelling. */
+static limn_status check_names(limn_request *r, limn_error *err) {
+    const char *schedule = NULL;
+    const char *sampler = r->sampler ? limn_sampler_find(r->sampler, &schedule) : NULL;
+    if (!sampler)
+        return limn_fail(err, LIMN_E_USAGE, "sampler \"%s\" is not one that limn knows",
+                         r->sampler ? r->sampler : "");
+    r->sampler = sampler;
+    const char *found = r->schedule ? limn_schedule_find(r->schedule) : NULL;
+    if (!found)
+        return limn_fail(err, LIMN_E_USAGE, "schedule \"%s\" is not one that limn knows",
+                         r->schedule ? r->schedule : "");
+    /* "DPM++ 2M Karras" names a schedule; one that is named on its own goes before it. */
+    r->schedule = schedule && strcmp(found, "model") == 0 ? schedule : found;
+    found = r->rng ? limn_rng_find(r->rng) : NULL;
+    if (!found)
+        return limn_fail(err, LIMN_E_USAGE, "generator \"%s\" is not one that limn knows",
+                         r->rng ? r->rng : "");
+    r->rng = found;
+    return LIMN_OK;
+}
+
+/* A picture that the machine's memory cannot hold is refused before any work. */
+static limn_status check_memory(const limn_model *model, const limn_request *r, size_t workspace,
+                                limn_error *err) {
+    double need = (double)workspace + (double)model->info.resident_bytes;
+    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (workspace == SIZE_MAX || (have > 0 && need > have))
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%dx%d needs %.1f GB of memory, this machine has %.1f GB", r->width,
+                         r->height, need / 1e9, have / 1e9);
+    return LIMN_OK;
+}
+
+limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err) {
+    if (!request->prompt || !request->negative)
+        return limn_fail(err, LIMN_E_USAGE, "a request without a prompt or a negative prompt");
+    limn_status status = check_numbers(model, request, err);
+    if (status == LIMN_OK) status = check_names(request, err);
+    if (status != LIMN_OK) return status;
+    limn_schedule schedule = model->schedule;
+    status = limn_schedule_choose(&schedule, request->schedule, err);
+    size_t workspace = 0;
+    if (status == LIMN_OK) status = limn_render_measure(model, request, NULL, &workspace, err);
+    if (status == LIMN_OK) status = check_memory(model, request, workspace, err);
+    return status;
+}
+
+limn_status limn_request_plan(const limn_model *model, const limn_request *request, limn_plan *plan,
+                              limn_error *error) {
+    limn_request own = *request;
+    size_t workspace = 0;
+    limn_status status = limn_request_check(model, &own, error);
+    if (status == LIMN_OK) status = limn_render_measure(model, &own, NULL, &workspace, error);
+    if (status != LIMN_OK) return status;
+    /* Pixels stay while the file is made, which is at most a little larger than they are. */
+    size_t pixels = (size_t)own.width * (size_t)own.height * 3;
+    plan->model_bytes = model->info.resident_bytes;
+    plan->workspace_bytes = workspace + pixels;
+    plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + plan->workspace_bytes;
+    plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps);
+    plan->gflop = 0;
+    return LIMN_OK;
+}
+
+limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
+                                limn_prompt_check *check, limn_error *error) {
+    int32_t ids[4096];
+    return limn_tokenizer_encode(model->tokenizer, prompt, ids, check, error);
+}
+
+/* The library's version, from its header's numbers. */
+#define TEXT_(a) #a
+#define TEXT(a)  TEXT_(a)
+const char *limn_version(void) {
+    return TEXT(LIMN_VERSION_MAJOR) "." TEXT(LIMN_VERSION_MINOR) "." TEXT(LIMN_VERSION_PATCH);
+}

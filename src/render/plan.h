@@ -1,0 +1,16 @@
+/* What can be said of a request before any work: whether it can be done, and what it will take. */
+#ifndef LIMN_RENDER_PLAN_H
+#define LIMN_RENDER_PLAN_H
+
+#include "render/model.h"
+
+/* Checks every field against its range and the model; names of sampler, schedule and generator are
+ * brought to limn's own spelling. LIMN_E_USAGE with a sentence. */
+limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err);
+
+/* The workspace that a checked request takes, exactly: the rendering's own code on a measuring
+ * arena (render.c). options may be NULL. */
+limn_status limn_render_measure(const limn_model *model, const limn_request *request,
+                                const limn_options *options, size_t *bytes, limn_error *err);
+
+#endif

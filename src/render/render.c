@@ -1,0 +1,234 @@
+/* From a request to a picture: text, denoising, decoding, recipe. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/thread.h"
+#include "image/image.h"
+#include "prompt/prompt.h"
+#include "render/plan.h"
+
+/* A rendering under way. */
+typedef struct rendering {
+    const limn_model *model;
+    const limn_request *request;
+    const limn_options *options;
+    limn_exec *e;
+    double started_ms, last_ms;
+    int steps_done;
+    limn_error *err;
+} rendering;
+
+static double now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* ---- progress and preview ----------------------------------------------------------------------
+ */
+
+/* A rough picture of noisy latents: each basis patch's mean colour where the model has a basis,
+ * else the first three latents. */
+static void show_preview(rendering *r, const limn_map *latents) {
+    size_t mark = limn_arena_mark(r->e->ws), pixels = limn_map_pixels(latents);
+    const limn_vae *vae = &r->model->vae;
+    int patch = vae->basis * vae->basis;
+    float *basis = NULL;
+    if (patch > 0) {
+        basis = limn_arena_floats(r->e->ws, pixels * 3 * (size_t)patch);
+        limn_linear_run(r->e, &vae->basis_decode, latents->v, (size_t)latents->c, pixels, NULL,
+                        basis);
+    }
+    float *rgb = limn_arena_floats(r->e->ws, pixels * 3);
+    for (size_t i = 0; i < pixels * 3 && !limn_exec_measuring(r->e); i++) {
+        float sum = 0;
+        for (int k = 0; k < patch; k++) sum += basis[i * (size_t)patch + (size_t)k];
+        int channel = (int)(i % 3) < latents->c ? (int)(i % 3) : 0;
+        rgb[i] = patch > 0 ? sum / (float)patch
+                           : latents->v[i / 3 * (size_t)latents->c + (size_t)channel];
+    }
+    if (!limn_exec_measuring(r->e)) {
+        uint8_t *bytes =
+            (uint8_t *)rgb; /* narrowed in place: byte i is written after float i is read */
+        limn_vae_to_pixels(rgb, pixels * 3, bytes);
+        r->options->preview(r->options->user, latents->w, latents->h, bytes);
+    }
+    limn_arena_release(r->e->ws, mark);
+}
+
+/* After each evaluation: tells the caller where things stand; false = stop. */
+static bool watch(void *user, int steps_done, const limn_map *latents) {
+    rendering *r = user;
+    if (!r->options || (steps_done == r->steps_done && !limn_exec_measuring(r->e))) return true;
+    if (r->options->preview) show_preview(r, latents);
+    if (limn_exec_measuring(r->e)) return true;
+    double now = now_ms();
+    limn_progress p = {.step = steps_done,
+                       .steps = r->request->steps,
+                       .step_ms = now - r->last_ms,
+                       .elapsed_ms = now - r->started_ms};
+    r->steps_done = steps_done;
+    r->last_ms = now;
+    return !r->options->progress || r->options->progress(r->options->user, &p);
+}
+
+/* ---- the stages --------------------------------------------------------------------------------
+ */
+
+/* Encodes the negative prompt and the prompt, or the prompt alone where guidance is 1. */
+static limn_status encode_text(rendering *r, int n, float *cond, float *pooled) {
+    const limn_text *text = &r->model->text;
+    const char *prompts[2] = {r->request->negative, r->request->prompt};
+    size_t positions = (size_t)text->positions;
+    int32_t *ids = limn_arena_take(r->e->ws, (size_t)n * positions, sizeof *ids);
+    for (int i = 0; i < n && !limn_exec_measuring(r->e); i++) {
+        limn_status status = limn_tokenizer_encode(r->model->tokenizer, prompts[2 - n + i],
+                                                   ids + (size_t)i * positions, NULL, r->err);
+        if (status != LIMN_OK) return status;
+    }
+    limn_text_run(r->e, text, ids, n, cond, pooled);
+    return LIMN_OK;
+}
+
+static limn_status denoise(rendering *r, limn_map *latents) {
+    const limn_model *m = r->model;
+    int n = limn_denoise_batch(r->request->guidance);
+    size_t rows = (size_t)n * (size_t)m->text.positions, d = (size_t)m->text.d;
+    limn_schedule schedule = m->schedule;
+    limn_status status = limn_schedule_choose(&schedule, r->request->schedule, r->err);
+    if (status != LIMN_OK) return status;
+    float *cond = limn_arena_floats(r->e->ws, rows * d);
+    float *pooled = limn_arena_floats(r->e->ws, (size_t)n * d);
+    status = encode_text(r, n, cond, pooled);
+    if (status != LIMN_OK) return status;
+    const limn_denoise_task task = {
+        .unet = &m->unet,
+        .schedule = &schedule,
+        .sampler = r->request->sampler,
+        .steps = r->request->steps,
+        .eta = r->request->eta,
+        .guidance = r->request->guidance,
+        .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
+        .seed = r->request->seed,
+        .cond = cond,
+        .pooled = pooled,
+        .tokens = m->text.positions,
+        .watch = watch,
+        .user = r,
+    };
+    return limn_denoise_run(r->e, &task, latents, r->err);
+}
+
+static bool has_nan(const float *x, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (isnan(x[i])) return true;
+    return false;
+}
+
+/* All stages, on a measuring or a real workspace. rgb [height, width, 3] is not touched while
+ * measuring. */
+static limn_status run_stages(rendering *r, uint8_t *rgb) {
+    const limn_model *m = r->model;
+    int w = r->request->width, h = r->request->height;
+    limn_map latents =
+        limn_map_take(r->e, 1, h / m->vae.scale_px, w / m->vae.scale_px, m->unet.in_c);
+    size_t mark = limn_arena_mark(r->e->ws);
+    limn_status status = denoise(r, &latents);
+    if (status != LIMN_OK) return status;
+    limn_arena_release(r->e->ws, mark);
+    limn_map picture = limn_map_take(r->e, 1, h, w, 3);
+    limn_vae_decode(r->e, &m->vae, &latents, &picture);
+    if (limn_exec_measuring(r->e)) return LIMN_OK;
+    if (has_nan(picture.v, limn_map_count(&picture)))
+        return limn_fail(r->err, LIMN_E_INPUT,
+                         "the decoder's result is not a number: the model's weights are damaged");
+    limn_vae_to_pixels(picture.v, limn_map_count(&picture), rgb);
+    return LIMN_OK;
+}
+
+limn_status limn_render_measure(const limn_model *model, const limn_request *request,
+                                const limn_options *options, size_t *bytes, limn_error *err) {
+    limn_arena plan = limn_arena_measure();
+    limn_exec e = {model->kernels, &plan, 1};
+    rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
+    limn_status status = run_stages(&r, NULL);
+    *bytes = plan.peak;
+    return status;
+}
+
+/* ---- the picture --------------------------------------------------------------------------------
+ */
+
+static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) {
+    const limn_recipe_facts facts = {.request = r->request,
+                                     .model_name = r->model->name,
+                                     .model_sha256 = r->model->sha256,
+                                     .contract = LIMN_CONTRACT,
+                                     .version = limn_version(),
+                                     .precision = "float32"};
+    char *json = NULL, *text = NULL;
+    limn_status status = limn_recipe_json(&facts, &json, r->err);
+    if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);
+    if (status == LIMN_OK)
+        status = limn_picture_make(r->request->width, r->request->height, rgb, json, text,
+                                   now_ms() - r->started_ms, out, r->err);
+    else
+        free(rgb);
+    free(json);
+    free(text);
+    return status;
+}
+
+/* Renders a request that has been checked and whose prompts are UTF-8. */
+static limn_status render(rendering *r, limn_picture **out) {
+    size_t bytes = 0;
+    limn_arena ws = {0};
+    limn_status status = limn_render_measure(r->model, r->request, r->options, &bytes, r->err);
+    if (status == LIMN_OK) status = limn_arena_open(&ws, bytes, r->err);
+    if (status != LIMN_OK) return status;
+    size_t pixels = (size_t)r->request->width * (size_t)r->request->height;
+    uint8_t *rgb = malloc(pixels * 3);
+    limn_exec e = {r->model->kernels, &ws,
+                   r->options && r->options->threads > 0 ? r->options->threads
+                                                         : limn_threads_default()};
+    r->e = &e;
+    if (!rgb)
+        status = limn_fail(r->err, LIMN_E_MEMORY, "no memory for a picture of %zu pixels", pixels);
+    else
+        status = run_stages(r, rgb);
+    limn_arena_close(&ws);
+    if (status == LIMN_OK) return finish(r, rgb, out);
+    free(rgb);
+    return status;
+}
+
+limn_status limn_render(const limn_model *model, const limn_request *request,
+                        const limn_options *options, limn_picture **out, limn_error *error) {
+    *out = NULL;
+    limn_request own = *request;
+    char *prompt = NULL, *negative = NULL;
+    limn_status status = limn_request_check(model, &own, error);
+    if (status == LIMN_OK)
+        status = limn_utf8_repair(own.prompt, strlen(own.prompt), &prompt, NULL, error);
+    if (status == LIMN_OK)
+        status = limn_utf8_repair(own.negative, strlen(own.negative), &negative, NULL, error);
+    if (status == LIMN_OK) {
+        own.prompt = prompt;
+        own.negative = negative;
+        double now = now_ms();
+        rendering r = {.model = model,
+                       .request = &own,
+                       .options = options,
+                       .started_ms = now,
+                       .last_ms = now,
+                       .err = error};
+        limn_fp_state fp = limn_fp_enter();
+        status = render(&r, out);
+        limn_fp_leave(fp);
+    }
+    free(prompt);
+    free(negative);
+    return status;
+}
