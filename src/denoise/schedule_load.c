@@ -137,24 +137,19 @@ static void fill_cosine(float *betas, int n) {
     }
 }
 
-/* The betas, from a rule or a list. */
-static limn_status read_betas(const limn_config *c, limn_schedule *s, limn_error *err) {
+/* The betas of a rule, where the configuration has no list of them. */
+static limn_status fill_rule(const limn_config *c, limn_schedule *s, int n, float *betas,
+                             limn_error *err) {
     static const char *const rules[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
-    float betas[LIMN_TRAIN_STEPS_MAX];
-    int n, rule;
+    int rule;
     double from, to;
-    limn_status status =
-        limn_config_int(c, "num_train_timesteps", 2, LIMN_TRAIN_STEPS_MAX, 1000, &n, err);
-    if (status == LIMN_OK) status = read_name(c, "beta_schedule", rules, 0, &rule, err);
+    limn_status status = read_name(c, "beta_schedule", rules, 0, &rule, err);
     if (status == LIMN_OK) {
         status = limn_config_number(c, "beta_start", 0, 1, 0.0001, &from, err);
     }
     if (status == LIMN_OK) status = limn_config_number(c, "beta_end", 0, 1, 0.02, &to, err);
     if (status != LIMN_OK) return status;
 
-    if (limn_config_has(c, "trained_betas")) {
-        return limn_fail(err, LIMN_E_INPUT, "scheduler: limn does not support trained_betas");
-    }
     if (rule == 2) {
         fill_cosine(betas, n);
     } else if (rule == 1) {
@@ -164,7 +159,28 @@ static limn_status read_betas(const limn_config *c, limn_schedule *s, limn_error
         spread((float)from, (float)to, n, betas);
     }
     s->cosine = rule == 2;
-    return limn_schedule_set_betas(s, betas, n, err);
+    return LIMN_OK;
+}
+
+/* The betas, from a list or a rule. */
+static limn_status read_betas(const limn_config *c, limn_schedule *s, limn_error *err) {
+    float betas[LIMN_TRAIN_STEPS_MAX];
+    double trained[LIMN_TRAIN_STEPS_MAX];
+    int n, count;
+    limn_status status =
+        limn_config_int(c, "num_train_timesteps", 2, LIMN_TRAIN_STEPS_MAX, 1000, &n, err);
+    if (status == LIMN_OK) {
+        status = limn_config_numbers(c, "trained_betas", 0, 1, trained, LIMN_TRAIN_STEPS_MAX,
+                                     &count, err);
+    }
+    if (status != LIMN_OK) return status;
+    if (count > 0 && count != n) {
+        return limn_fail(err, LIMN_E_INPUT,
+                         "scheduler: %d trained_betas for num_train_timesteps %d", count, n);
+    }
+    for (int i = 0; i < count; i++) betas[i] = (float)trained[i];
+    if (count == 0) status = fill_rule(c, s, n, betas, err);
+    return status == LIMN_OK ? limn_schedule_set_betas(s, betas, n, err) : status;
 }
 
 /* Prediction, spacing, and how sigmas are spread. */
@@ -252,6 +268,10 @@ static limn_status read_bounds(const limn_config *c, limn_schedule *s, limn_erro
                                     &s->lambda_min, err);
     }
     if (status != LIMN_OK) return status;
+    if (s->sigma_min > 0 && s->sigma_max > 0 && s->sigma_min >= s->sigma_max) {
+        return limn_fail(err, LIMN_E_INPUT, "scheduler: sigma_min %g is not below sigma_max %g",
+                         s->sigma_min, s->sigma_max);
+    }
     s->set_alpha_to_one = limn_config_has(c, "set_alpha_to_one") ? one : LIMN_UNSAID;
     s->clip_sample_range = (float)range;
     return LIMN_OK;

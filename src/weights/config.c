@@ -222,6 +222,31 @@ limn_status limn_config_ints(const limn_config *c, const char *key, int want, lo
     return LIMN_OK;
 }
 
+limn_status limn_config_numbers(const limn_config *c, const char *key, double min, double max,
+                                double *out, int most, int *count, limn_error *err) {
+    const json_t *value = value_of(c, key);
+    if (value == NULL) {
+        *count = 0;
+        return LIMN_OK;
+    }
+    char expected[100];
+    const size_t size = json_array_size(value); /* 0 where it is no list */
+    if (size < 1 || size > (size_t)most) {
+        snprintf(expected, sizeof expected, "a list of 1 to %d numbers", most);
+        return refuse(c, key, value, expected, err);
+    }
+    for (size_t i = 0; i < size; i++) {
+        const json_t *entry = json_array_get(value, i);
+        const double number = json_number_value(entry);
+        if (json_is_number(entry) && number >= min && number <= max) continue;
+        snprintf(expected, sizeof expected, "a list of numbers from %.9g to %.9g", min, max);
+        return refuse(c, key, entry, expected, err);
+    }
+    for (size_t i = 0; i < size; i++) out[i] = json_number_value(json_array_get(value, i));
+    *count = (int)size;
+    return LIMN_OK;
+}
+
 limn_status limn_config_texts(const limn_config *c, const char *key, const char **out, int most,
                               int *count, limn_error *err) {
     const json_t *value = value_of(c, key);
