@@ -96,6 +96,31 @@ static void lists_of_numbers(void **state) {
     limn_config_free(c);
 }
 
+static void lists_of_any_numbers(void **state) {
+    (void)state;
+    limn_config *c = read_good("{\"betas\": [0.5, 1, 1e-3], \"bad\": [0.5, \"x\"], \"one\": 1}");
+    double x[3] = {0};
+    int count = -1;
+    limn_error err = {0};
+    assert_int_equal(limn_config_numbers(c, "betas", 0, 1, x, 3, &count, NULL), LIMN_OK);
+    assert_int_equal(count, 3);
+    assert_true(x[0] == 0.5 && x[1] == 1.0 && x[2] == 1e-3);
+    assert_int_equal(limn_config_numbers(c, "absent", 0, 1, x, 3, &count, NULL), LIMN_OK);
+    assert_int_equal(count, 0);
+
+    count = 77;
+    assert_int_equal(limn_config_numbers(c, "betas", 0, 1, x, 2, &count, &err), LIMN_E_INPUT);
+    assert_non_null(
+        strstr(err.text, "\"betas\" must be a list of 1 to 2 numbers, found a list of 3"));
+    assert_int_equal(limn_config_numbers(c, "betas", 0, 0.9, x, 3, &count, &err), LIMN_E_INPUT);
+    assert_non_null(strstr(err.text, "must be a list of numbers from 0 to 0.9, found 1"));
+    assert_int_equal(limn_config_numbers(c, "bad", 0, 1, x, 3, &count, &err), LIMN_E_INPUT);
+    assert_non_null(strstr(err.text, "found \"x\""));
+    assert_int_equal(limn_config_numbers(c, "one", 0, 1, x, 3, &count, &err), LIMN_E_INPUT);
+    assert_int_equal(count, 77);
+    limn_config_free(c);
+}
+
 static void lists_of_texts(void **state) {
     (void)state;
     limn_config *c = read_good(MIXED);
@@ -307,6 +332,7 @@ int main(void) {
         cmocka_unit_test(numbers),
         cmocka_unit_test(switches_and_texts),
         cmocka_unit_test(lists_of_numbers),
+        cmocka_unit_test(lists_of_any_numbers),
         cmocka_unit_test(lists_of_texts),
         cmocka_unit_test(objects_below),
         cmocka_unit_test(wrong_values_get_a_sentence),
