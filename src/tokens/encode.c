@@ -27,6 +27,7 @@ static void emit(encoding *e, int32_t id, size_t from) {
 /* Encodes a piece of the word at hand. */
 static limn_status encode_piece(encoding *e, size_t from, size_t count, limn_piece_kind kind,
                                 limn_error *err) {
+    if (kind == LIMN_PIECE_NOTHING) return LIMN_OK;
     if (kind != LIMN_PIECE_TEXT) {
         emit(e, kind == LIMN_PIECE_START ? e->t->start_literal : e->t->end_literal,
              e->word.at[from]);

@@ -173,9 +173,10 @@ limn_status limn_word_lower(limn_word *w, limn_error *err);
 
 /* What a piece of a word is. */
 typedef enum limn_piece_kind {
-    LIMN_PIECE_TEXT,  /* for byte-pair encoding */
-    LIMN_PIECE_START, /* "<|startoftext|>" */
-    LIMN_PIECE_END,   /* "<|endoftext|>" */
+    LIMN_PIECE_TEXT,    /* for byte-pair encoding */
+    LIMN_PIECE_START,   /* "<|startoftext|>" */
+    LIMN_PIECE_END,     /* "<|endoftext|>" */
+    LIMN_PIECE_NOTHING, /* what the pattern passes over */
 } limn_piece_kind;
 
 /* How many characters the piece that begins at character `from` < w->count has, at least 1. */

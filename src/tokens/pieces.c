@@ -1,6 +1,8 @@
 /* CLIP's pattern (simple_tokenizer.py), on words that are cleaned and in lower case:
  *   <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
- * It ignores case, and so takes a long s (U+017F), which is in lower case, for an s. */
+ * It ignores case, and so takes a long s (U+017F), which is in lower case, for an s. Under it
+ * Python's regex module puts U+0345, a mark whose capital is a letter, neither among letters nor
+ * others: nothing matches, and it is left out. */
 #include "tokens/parts.h"
 
 #include <string.h>
@@ -44,8 +46,9 @@ static size_t literal(const limn_word *w, size_t from, limn_piece_kind *kind) {
     return 0;
 }
 
-/* A character as the pattern sees it: letter, digit or other. */
+/* A character as the pattern sees it: letter, digit, other, or dropped. */
 static limn_character_kind kind_of(int32_t character) {
+    if (character == 0x345) return LIMN_CHARACTER_DROPPED;
     limn_character_kind kind = limn_character_classify(character);
     if (kind == LIMN_CHARACTER_IDEOGRAPH) return LIMN_CHARACTER_LETTER;
     return kind == LIMN_CHARACTER_LETTER || kind == LIMN_CHARACTER_DIGIT ? kind
@@ -58,6 +61,7 @@ size_t limn_piece_next(const limn_word *w, size_t from, limn_piece_kind *kind) {
     if (n > 0) return n;
     limn_character_kind first = kind_of(w->character[from]);
     n = 1;
+    if (first == LIMN_CHARACTER_DROPPED) *kind = LIMN_PIECE_NOTHING;
     if (first == LIMN_CHARACTER_DIGIT) return n;
     while (from + n < w->count && kind_of(w->character[from + n]) == first) n++;
     return n;
