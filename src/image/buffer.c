@@ -1,6 +1,7 @@
 #include "image/buffer.h"
 
 #include "base/checked.h"
+#include "prompt/prompt.h"
 
 #include <locale.h>
 #include <math.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
@@ -149,16 +149,6 @@ bool limn_image_read_whole(const char *text, uint64_t most, uint64_t *value) {
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* The next character of text[0, size), size > 0: its bytes, 1 for an invalid one, whose *code is
- * then -1. */
-static size_t next_character(const char *text, size_t size, int32_t *code) {
-    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n = utf8proc_iterate(bytes, size < 4 ? (utf8proc_ssize_t)size : 4, &c);
-    *code = n > 0 ? c : -1;
-    return n > 0 ? (size_t)n : 1;
-}
-
 static bool is_control(int32_t c) {
     return (c >= 0 && c < 32) || (c >= 127 && c < 160);
 }
@@ -166,7 +156,7 @@ static bool is_control(int32_t c) {
 void limn_image_add_utf8(limn_image_buffer *b, const char *text, size_t size, bool tame) {
     for (size_t i = 0; i < size;) {
         int32_t c;
-        size_t n = next_character(text + i, size - i, &c);
+        size_t n = limn_utf8_next(text + i, size - i, &c);
         if (c < 0) {
             limn_image_add_text(b, "\xef\xbf\xbd");
         } else if (tame && is_control(c) && c != '\n' && c != '\t' && c != '\r') {
@@ -183,7 +173,7 @@ void limn_image_add_json(limn_image_buffer *b, const char *text) {
     limn_image_add_text(b, "\"");
     for (size_t i = 0; i < size;) {
         int32_t c;
-        size_t n = next_character(text + i, size - i, &c);
+        size_t n = limn_utf8_next(text + i, size - i, &c);
         if (c == '"' || c == '\\') {
             limn_image_add_format(b, "\\%c", (int)c);
         } else if (c == '\n' || c == '\t' || c == '\r') {
@@ -203,7 +193,7 @@ static bool is_wide_utf8(const char *text, size_t size) {
     bool wide = false;
     for (size_t i = 0; i < size;) {
         int32_t c;
-        i += next_character(text + i, size - i, &c);
+        i += limn_utf8_next(text + i, size - i, &c);
         if (c < 0) return false;
         if (c > 127) wide = true;
     }
@@ -230,7 +220,7 @@ bool limn_image_to_latin1(limn_image_buffer *b, const char *text) {
     bool fits = true;
     for (size_t i = 0; i < size && fits;) {
         int32_t c;
-        i += next_character(text + i, size - i, &c);
+        i += limn_utf8_next(text + i, size - i, &c);
         char one = (char)(unsigned char)c;
         fits = c == '\n' || (c > 0 && c < 256 && !is_control(c));
         limn_image_add(b, &one, 1);

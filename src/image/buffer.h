@@ -27,10 +27,10 @@ void limn_image_add_format(limn_image_buffer *b, const char *format, ...)
 void limn_image_add_number(limn_image_buffer *b, double value);
 
 /* Adds a JSON string with its quotes: UTF-8 as it is, control characters (C0, C1 and DEL) escaped,
- * each invalid byte as U+FFFD. */
+ * invalid sequences as U+FFFD. */
 void limn_image_add_json(limn_image_buffer *b, const char *text);
 
-/* Adds text with each invalid UTF-8 byte as U+FFFD and, where `tame`, control characters other than
+/* Adds text with invalid UTF-8 sequences as U+FFFD and, where `tame`, control characters other than
  * tab, line feed and carriage return as '?'. */
 void limn_image_add_utf8(limn_image_buffer *b, const char *text, size_t size, bool tame);
 

@@ -226,13 +226,14 @@ limn_status limn_png_decode(const char *name, const uint8_t *data, size_t size, 
     png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning, &r,
                                                on_malloc, on_free);
     png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!info) r.no_memory = true;
     bool done = info && read_guarded(png, info, &r);
     png_destroy_read_struct(&png, &info, NULL);
     if (done) {
         status = limn_picture_make(r.width, r.height, r.rgb, r.texts[TEXT_RECIPE],
                                    r.texts[TEXT_PARAMETERS], 0, out, err);
         r.rgb = NULL;
-    } else if (r.no_memory || !info) {
+    } else if (r.no_memory) {
         status = limn_fail(err, LIMN_E_MEMORY, "%s: no memory for a picture of %d x %d pixels",
                            name, r.width, r.height);
     } else {

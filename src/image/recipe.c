@@ -1,0 +1,271 @@
+#include "image/recipe.h"
+
+#include "image/buffer.h"
+#include "image/png.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+limn_status limn_recipe_keep(const char **slot, const char *text, size_t size, limn_error *err) {
+    char *own = malloc(size + 1);
+    if (!own) return limn_fail(err, LIMN_E_MEMORY, "no memory for a recipe");
+    memcpy(own, text, size);
+    own[size] = '\0';
+    free((void *)*slot);
+    *slot = own;
+    return LIMN_OK;
+}
+
+static limn_status keep(const char **slot, const char *text, limn_error *err) {
+    return limn_recipe_keep(slot, text, strlen(text), err);
+}
+
+limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
+    limn_recipe *r = calloc(1, sizeof *r);
+    if (!r) return limn_fail(err, LIMN_E_MEMORY, "no memory for a recipe");
+    const char **empty[] = {&r->request.prompt, &r->request.negative, &r->request.sampler,
+                            (const char **)&r->model_name, (const char **)&r->model_sha256};
+    limn_status status = keep(&r->request.schedule, "model", err);
+    if (!status) status = keep(&r->request.rng, "torch", err);
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0] && !status; i++)
+        status = keep(empty[i], "", err);
+    if (status) {
+        limn_recipe_free(r);
+        return status;
+    }
+    *out = r;
+    return LIMN_OK;
+}
+
+void limn_recipe_free(limn_recipe *recipe) {
+    if (!recipe) return;
+    limn_request *q = &recipe->request;
+    const char *texts[] = {q->prompt, q->negative, q->sampler, q->schedule, q->rng};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
+    free(recipe->model_name);
+    free(recipe->model_sha256);
+    free(recipe);
+}
+
+const limn_request *limn_recipe_request(const limn_recipe *recipe) {
+    return &recipe->request;
+}
+
+const char *limn_recipe_model_sha256(const limn_recipe *recipe) {
+    return recipe->model_sha256;
+}
+
+const char *limn_recipe_model_name(const limn_recipe *recipe) {
+    return recipe->model_name;
+}
+
+int limn_recipe_contract(const limn_recipe *recipe) {
+    return recipe->contract;
+}
+
+limn_status limn_recipe_read(const limn_picture *picture, limn_recipe **out, limn_error *error) {
+    limn_recipe *recipe;
+    if (!picture->recipe && !picture->parameters) {
+        return limn_fail(error, LIMN_E_INPUT,
+                         "the picture carries no recipe: neither limn's nor A1111's");
+    }
+    limn_status status = limn_recipe_new(&recipe, error);
+    if (status) return status;
+    recipe->request.width = picture->width;
+    recipe->request.height = picture->height;
+    if (picture->recipe) {
+        status = limn_recipe_from_json(picture->recipe, recipe, error);
+    } else {
+        status = limn_recipe_from_parameters(picture->parameters, recipe, error);
+    }
+    if (status) {
+        limn_recipe_free(recipe);
+        return status;
+    }
+    *out = recipe;
+    return LIMN_OK;
+}
+
+/* ---- its settings ---------------------------------------------------------------------------- */
+
+/* One way to take a value that was typed; `name` is for the sentence. */
+typedef limn_status setter(limn_recipe *r, const char *name, const char *value, limn_error *err);
+
+static limn_status set_prompt(limn_recipe *r, const char *name, const char *value,
+                              limn_error *err) {
+    (void)name;
+    return keep(&r->request.prompt, value, err);
+}
+
+static limn_status set_negative(limn_recipe *r, const char *name, const char *value,
+                                limn_error *err) {
+    (void)name;
+    return keep(&r->request.negative, value, err);
+}
+
+static limn_status set_seed(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    uint64_t seed;
+    if (!limn_image_read_whole(value, UINT64_MAX, &seed)) {
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%s '%s': expected a whole number from 0 to 18446744073709551615", name,
+                         value);
+    }
+    r->request.seed = seed;
+    return LIMN_OK;
+}
+
+static limn_status set_whole(int *out, const char *name, const char *value, int most,
+                             limn_error *err) {
+    uint64_t number;
+    if (!limn_image_read_whole(value, (uint64_t)most, &number) || number == 0) {
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected a whole number from 1 to %d", name,
+                         value, most);
+    }
+    *out = (int)number;
+    return LIMN_OK;
+}
+
+static limn_status set_steps(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    return set_whole(&r->request.steps, name, value, 1000, err);
+}
+
+static limn_status set_width(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    return set_whole(&r->request.width, name, value, LIMN_PICTURE_SIDE_MOST, err);
+}
+
+static limn_status set_height(limn_recipe *r, const char *name, const char *value,
+                              limn_error *err) {
+    return set_whole(&r->request.height, name, value, LIMN_PICTURE_SIDE_MOST, err);
+}
+
+static limn_status set_size(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    const char *x = strpbrk(value, "xX");
+    char wide[24];
+    int width = 0, height = 0;
+    if (!x || (size_t)(x - value) >= sizeof wide) {
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected width x height, e.g. 512x512", name,
+                         value);
+    }
+    memcpy(wide, value, (size_t)(x - value));
+    wide[x - value] = '\0';
+    limn_status status = set_whole(&width, "width", wide, LIMN_PICTURE_SIDE_MOST, err);
+    if (!status) status = set_whole(&height, "height", x + 1, LIMN_PICTURE_SIDE_MOST, err);
+    if (status) return status;
+    r->request.width = width;
+    r->request.height = height;
+    return LIMN_OK;
+}
+
+static limn_status set_number(double *out, const char *name, const char *value, double most,
+                              limn_error *err) {
+    double number;
+    if (!limn_image_read_number(value, &number) || !(number >= 0 && number <= most)) {
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected a number from 0 to %d", name, value,
+                         (int)most);
+    }
+    *out = number;
+    return LIMN_OK;
+}
+
+static limn_status set_guidance(limn_recipe *r, const char *name, const char *value,
+                                limn_error *err) {
+    return set_number(&r->request.guidance, name, value, 100, err);
+}
+
+static limn_status set_eta(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    return set_number(&r->request.eta, name, value, 1, err);
+}
+
+/* Fails with the names that there are. */
+static limn_status fail_choice(const char *name, const char *value, const limn_choice *choices,
+                               int count, limn_error *err) {
+    char list[400] = "";
+    size_t used = 0;
+    for (int i = 0; i < count && used < sizeof list; i++) {
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
+                                 choices[i].name);
+    }
+    return limn_fail(err, LIMN_E_USAGE, "there is no %s '%s'; there are %s", name, value, list);
+}
+
+static limn_status set_sampler(limn_recipe *r, const char *name, const char *value,
+                               limn_error *err) {
+    const char *schedule = r->request.schedule;
+    const char *sampler = limn_sampler_find(value, &schedule);
+    if (!sampler) {
+        int count;
+        const limn_choice *choices = limn_samplers(&count);
+        return fail_choice(name, value, choices, count, err);
+    }
+    limn_status status = keep(&r->request.sampler, sampler, err);
+    if (status || schedule == r->request.schedule) return status;
+    return keep(&r->request.schedule, schedule, err);
+}
+
+static limn_status set_schedule(limn_recipe *r, const char *name, const char *value,
+                                limn_error *err) {
+    const char *schedule = limn_schedule_find(value);
+    if (schedule) return keep(&r->request.schedule, schedule, err);
+    int count;
+    const limn_choice *choices = limn_schedules(&count);
+    return fail_choice(name, value, choices, count, err);
+}
+
+static limn_status set_rng(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    const char *rng = limn_rng_find(value);
+    if (rng) return keep(&r->request.rng, rng, err);
+    int count;
+    const limn_choice *choices = limn_rngs(&count);
+    return fail_choice(name, value, choices, count, err);
+}
+
+/* The settings by their names in a recipe, then those that people type. */
+static const struct {
+    const char *name;
+    setter *set;
+} settings[] = {
+    {"prompt", set_prompt},
+    {"negative_prompt", set_negative},
+    {"seed", set_seed},
+    {"steps", set_steps},
+    {"guidance_scale", set_guidance},
+    {"width", set_width},
+    {"height", set_height},
+    {"sampler", set_sampler},
+    {"schedule", set_schedule},
+    {"rng", set_rng},
+    {"eta", set_eta},
+    {"negative", set_negative},
+    {"guidance", set_guidance},
+    {"cfg_scale", set_guidance},
+    {"size", set_size},
+};
+
+limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *value,
+                            limn_error *error) {
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (strcmp(name, settings[i].name) == 0) return settings[i].set(recipe, name, value, error);
+    }
+    return limn_fail(error, LIMN_E_USAGE,
+                     "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
+                     "guidance_scale, "
+                     "width, height, size, sampler, schedule, rng and eta",
+                     name);
+}
+
+limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,
+                               limn_error *err) {
+    const char **choice = strcmp(name, "sampler") == 0    ? &recipe->request.sampler
+                          : strcmp(name, "schedule") == 0 ? &recipe->request.schedule
+                          : strcmp(name, "rng") == 0      ? &recipe->request.rng
+                                                          : NULL;
+    limn_error fault = {0};
+    limn_status status = limn_recipe_set(recipe, name, value, &fault);
+    if (status == LIMN_E_USAGE && choice) return keep(choice, value, err);
+    if (status == LIMN_E_USAGE) status = LIMN_E_INPUT;
+    if (status) return limn_fail(err, status, "the picture's recipe: %s", fault.text);
+    return LIMN_OK;
+}

@@ -1,0 +1,86 @@
+#include "image/recipe.h"
+
+#include "image/buffer.h"
+#include "weights/json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a value may be. */
+enum { IS_TEXT = 1, IS_NUMBER = 2 };
+
+/* The settings that limn's JSON always has. */
+static const struct {
+    const char *key;
+    int kinds;
+} needed[] = {
+    {"prompt", IS_TEXT},
+    {"negative_prompt", IS_TEXT},
+    {"seed", IS_TEXT | IS_NUMBER},
+    {"steps", IS_NUMBER},
+    {"guidance_scale", IS_NUMBER},
+    {"width", IS_NUMBER},
+    {"height", IS_NUMBER},
+    {"sampler", IS_TEXT},
+    {"schedule", IS_TEXT},
+    {"rng", IS_TEXT},
+    {"eta", IS_NUMBER},
+};
+
+/* Takes one setting; numbers go through their text, which is exact. */
+static limn_status take(const json_t *object, const char *key, int kinds, limn_recipe *recipe,
+                        limn_error *err) {
+    const json_t *value = json_object_get(object, key);
+    char kind[80];
+    if (value && json_is_string(value) && (kinds & IS_TEXT)) {
+        return limn_recipe_accept(recipe, key, json_string_value(value), err);
+    }
+    if (value && json_is_number(value) && (kinds & IS_NUMBER)) {
+        limn_image_buffer b = {0};
+        if (json_is_integer(value))
+            limn_image_add_format(&b, "%lld", (long long)json_integer_value(value));
+        else
+            limn_image_add_number(&b, json_real_value(value));
+        char *text;
+        limn_status status = limn_image_take(&b, &text, err);
+        if (status) return status;
+        status = limn_recipe_accept(recipe, key, text, err);
+        free(text);
+        return status;
+    }
+    if (!value) return limn_fail(err, LIMN_E_INPUT, "the picture's recipe: '%s' is missing", key);
+    limn_json_describe(value, kind, sizeof kind);
+    return limn_fail(err, LIMN_E_INPUT, "the picture's recipe: '%s' is %s, expected %s", key, kind,
+                     kinds & IS_NUMBER ? "a number" : "a text");
+}
+
+/* Takes what the recipe says of its model, which may be nothing. */
+static limn_status take_model(const json_t *object, limn_recipe *recipe, limn_error *err) {
+    const json_t *model = json_object_get(object, "model");
+    const char *name = json_string_value(json_object_get(model, "name"));
+    const char *sha256 = json_string_value(json_object_get(model, "sha256"));
+    json_int_t contract = json_integer_value(json_object_get(object, "contract"));
+    limn_status status = LIMN_OK;
+    if (name)
+        status = limn_recipe_keep((const char **)&recipe->model_name, name, strlen(name), err);
+    if (sha256 && !status) {
+        status =
+            limn_recipe_keep((const char **)&recipe->model_sha256, sha256, strlen(sha256), err);
+    }
+    recipe->contract = contract > 0 && contract <= INT32_MAX ? (int)contract : 0;
+    return status;
+}
+
+limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_error *err) {
+    json_t *object;
+    limn_status status = limn_json_read((const uint8_t *)json, strlen(json), "the picture",
+                                        "its recipe", &object, err);
+    if (status) return status;
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0] && !status; i++) {
+        status = take(object, needed[i].key, needed[i].kinds, recipe, err);
+    }
+    if (!status) status = take_model(object, recipe, err);
+    json_decref(object);
+    return status;
+}

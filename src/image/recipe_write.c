@@ -1,0 +1,147 @@
+/* A recipe as text, in its two forms. Both are functions of the facts alone. */
+#include "image/image.h"
+
+#include "image/buffer.h"
+
+#include <math.h>
+#include <string.h>
+
+static limn_status check_numbers(const limn_request *q, limn_error *err) {
+    if (isfinite(q->guidance) && isfinite(q->eta)) return LIMN_OK;
+    return limn_fail(err, LIMN_E_USAGE, "guidance and eta have to be finite numbers");
+}
+
+/* ---- limn's JSON ----------------------------------------------------------------------------- */
+
+/* Adds the comma before it, the key and its colon. */
+static void add_key(limn_image_buffer *b, const char *key) {
+    bool first = b->size == 0 || b->data[b->size - 1] == '{';
+    limn_image_add_format(b, "%s\"%s\":", first ? "" : ",", key);
+}
+
+static void add_text(limn_image_buffer *b, const char *key, const char *text) {
+    add_key(b, key);
+    limn_image_add_json(b, text ? text : "");
+}
+
+static void add_whole(limn_image_buffer *b, const char *key, int value) {
+    add_key(b, key);
+    limn_image_add_format(b, "%d", value);
+}
+
+static void add_number(limn_image_buffer *b, const char *key, double value) {
+    add_key(b, key);
+    limn_image_add_number(b, value);
+}
+
+/* A seed is a number where every JSON reader with 64-bit integers can take it, else a string. */
+static void add_seed(limn_image_buffer *b, uint64_t seed) {
+    const char *quote = seed > INT64_MAX ? "\"" : "";
+    add_key(b, "seed");
+    limn_image_add_format(b, "%s%llu%s", quote, (unsigned long long)seed, quote);
+}
+
+limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error *err) {
+    const limn_request *q = f->request;
+    limn_image_buffer b = {0};
+    limn_status status = check_numbers(q, err);
+    if (status) return status;
+    limn_image_add_text(&b, "{");
+    add_text(&b, "prompt", q->prompt);
+    add_text(&b, "negative_prompt", q->negative);
+    add_seed(&b, q->seed);
+    add_whole(&b, "steps", q->steps);
+    add_number(&b, "guidance_scale", q->guidance);
+    add_whole(&b, "width", q->width);
+    add_whole(&b, "height", q->height);
+    add_text(&b, "sampler", q->sampler);
+    add_text(&b, "schedule", q->schedule);
+    add_text(&b, "rng", q->rng);
+    add_number(&b, "eta", q->eta);
+    add_text(&b, "precision", f->precision);
+    add_key(&b, "model");
+    limn_image_add_text(&b, "{");
+    add_text(&b, "name", f->model_name);
+    add_text(&b, "sha256", f->model_sha256);
+    limn_image_add_text(&b, "}");
+    add_whole(&b, "contract", f->contract);
+    add_text(&b, "version", f->version);
+    limn_image_add_text(&b, "}");
+    return limn_image_take(&b, json, err);
+}
+
+/* ---- A1111's text ---------------------------------------------------------------------------- */
+
+/* What A1111 calls a sampler, schedule or generator; the name itself where it has no label. */
+static const char *label_of(const limn_choice *choices, int count, const char *name) {
+    for (int i = 0; name && i < count; i++) {
+        if (strcmp(choices[i].name, name) == 0 && choices[i].label && *choices[i].label)
+            return choices[i].label;
+    }
+    return name ? name : "";
+}
+
+/* Adds "Key: value, " with the value in JSON's quotes where it would break the grammar. */
+static void add_pair(limn_image_buffer *b, const char *key, const char *value) {
+    if (!value || !*value) return;
+    limn_image_add_format(b, "%s: ", key);
+    if (strpbrk(value, ",:\n")) {
+        limn_image_add_json(b, value);
+    } else {
+        limn_image_add_utf8(b, value, strlen(value), false);
+    }
+    limn_image_add_text(b, ", ");
+}
+
+static void add_choices(limn_image_buffer *b, const limn_request *q) {
+    int count;
+    const limn_choice *choices = limn_samplers(&count);
+    add_pair(b, "Sampler", label_of(choices, count, q->sampler));
+    choices = limn_schedules(&count);
+    add_pair(b, "Schedule type", label_of(choices, count, q->schedule));
+}
+
+static void add_prompts(limn_image_buffer *b, const limn_request *q) {
+    const char *prompt = q->prompt ? q->prompt : "", *negative = q->negative ? q->negative : "";
+    prompt += strspn(prompt, " \t\n\v\f\r"); /* A1111 strips the whole text */
+    if (*prompt) {
+        limn_image_add_utf8(b, prompt, strlen(prompt), false);
+        limn_image_add_text(b, "\n");
+    }
+    if (*negative) {
+        limn_image_add_text(b, "Negative prompt: ");
+        limn_image_add_utf8(b, negative, strlen(negative), false);
+        limn_image_add_text(b, "\n");
+    }
+}
+
+limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn_error *err) {
+    const limn_request *q = f->request;
+    limn_image_buffer b = {0};
+    char hash[11] = "";
+    int count;
+    limn_status status = check_numbers(q, err);
+    if (status) return status;
+    add_prompts(&b, q);
+    limn_image_add_format(&b, "Steps: %d, ", q->steps);
+    add_choices(&b, q);
+    limn_image_add_text(&b, "CFG scale: ");
+    limn_image_add_number(&b, q->guidance);
+    limn_image_add_format(&b, ", Seed: %llu, ", (unsigned long long)q->seed);
+    limn_image_add_format(&b, "Size: %dx%d, ", q->width, q->height);
+    if (f->model_sha256 && strlen(f->model_sha256) >= 10) memcpy(hash, f->model_sha256, 10);
+    add_pair(&b, "Model hash", hash);
+    add_pair(&b, "Model", f->model_name);
+    /* Philox without a GPU is "NV" to A1111, whose "GPU" is whatever its own machine has. */
+    const limn_choice *rngs = limn_rngs(&count);
+    bool philox = q->rng && strcmp(q->rng, "philox") == 0;
+    add_pair(&b, "RNG", philox ? "NV" : label_of(rngs, count, q->rng));
+    if (q->eta != 0) {
+        limn_image_add_text(&b, "Eta DDIM: ");
+        limn_image_add_number(&b, q->eta);
+        limn_image_add_text(&b, ", ");
+    }
+    limn_image_add_text(&b, "Version: limn ");
+    limn_image_add_text(&b, f->version ? f->version : "");
+    return limn_image_take(&b, text, err);
+}
