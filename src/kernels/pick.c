@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/levels.h"
+#include "limn.h"
 
 /* The levels from slowest to fastest. */
 static const limn_kernels *const levels[] = {

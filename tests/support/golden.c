@@ -73,7 +73,7 @@ const void *golden_find(const golden *g, const char *name, size_t *count) {
     size_t to = (size_t)json_integer_value(json_array_get(offsets, 1));
     size_t size = item_size(type);
     if (from > to || to > g->size || from % size != 0) fail_msg("%s: bad offsets", name);
-    *count = (to - from) / size;
+    if (count) *count = (to - from) / size;
     return g->data + from;
 }
 

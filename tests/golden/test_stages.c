@@ -1,0 +1,274 @@
+/* Every stage against what diffusers computes for the same weights: text encoder, U-Net, decoder.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "render/model.h"
+#include "support/golden.h"
+
+#define THREADS 2
+
+/* Relative to the largest value; tests/golden/README.md measures 1e-6 to 4e-6 between float32 and
+ * float64. */
+#define TEXT_TOLERANCE 1e-5
+#define UNET_TOLERANCE 3e-5
+#define VAE_TOLERANCE  1e-5
+
+static limn_model *open_model(const char *path) {
+    limn_model *m = NULL;
+    limn_error err;
+    if (limn_model_open(path, THREADS, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+    return m;
+}
+
+static void check(const char *what, const float *got, const float *want, size_t count,
+                  double tolerance) {
+    double error = golden_relative_error(got, want, count);
+    if (!(error <= tolerance))
+        fail_msg("%s: relative error %.2g, at most %.2g", what, error, tolerance);
+    print_message("  %-52s %.1e\n", what, error);
+}
+
+/* A workspace large enough for every stage of the tiny models. */
+typedef struct stage {
+    limn_model *m;
+    limn_arena ws;
+    limn_exec e;
+} stage;
+
+static stage stage_open(const char *path) {
+    stage s = {.m = open_model(path)};
+    assert_int_equal(limn_arena_open(&s.ws, (size_t)256 << 20, NULL), LIMN_OK);
+    return s;
+}
+
+static limn_exec *stage_exec(stage *s) {
+    s->e = (limn_exec){s->m->kernels, &s->ws, THREADS};
+    return &s->e;
+}
+
+static void stage_close(stage *s) {
+    limn_arena_close(&s->ws);
+    limn_model_close(s->m);
+}
+
+/* [n, c, h, w] <-> [n, h, w, c]. */
+static void to_inside(const float *x, int n, int c, int pixels, float *out) {
+    for (int i = 0; i < n; i++)
+        for (int p = 0; p < pixels; p++)
+            for (int k = 0; k < c; k++) out[(i * pixels + p) * c + k] = x[(i * c + k) * pixels + p];
+}
+
+static void to_outside(const float *x, int n, int c, int pixels, float *out) {
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < c; k++)
+            for (int p = 0; p < pixels; p++)
+                out[(i * c + k) * pixels + p] = x[(i * pixels + p) * c + k];
+}
+
+static limn_map map_of(limn_exec *e, const golden *g, const char *name) {
+    int shape[8];
+    golden_shape(g, name, shape);
+    limn_map m = limn_map_take(e, shape[0], shape[2], shape[3], shape[1]);
+    to_inside(golden_f32(g, name, NULL), shape[0], shape[1], shape[2] * shape[3], m.v);
+    return m;
+}
+
+static void check_map(limn_exec *e, const char *what, const limn_map *got, const golden *g,
+                      const char *name, double tolerance) {
+    size_t count = 0;
+    const float *want = golden_f32(g, name, &count);
+    assert_int_equal(count, limn_map_count(got));
+    float *outside = limn_arena_floats(e->ws, count);
+    to_outside(got->v, got->n, got->c, (int)limn_map_pixels(got), outside);
+    check(what, outside, want, count, tolerance);
+}
+
+/* ---- the tiny models
+ * ----------------------------------------------------------------------------- */
+
+static void text_of(const char *model) {
+    char path[200], name[100];
+    snprintf(path, sizeof path, "tests/golden/%s", model);
+    stage s = stage_open(path);
+    limn_exec *e = stage_exec(&s);
+    snprintf(path, sizeof path, "tests/golden/%s/golden/text.safetensors", model);
+    golden *g = golden_open(path);
+    static const char *const prompts[] = {"empty", "short", "long"};
+    for (int i = 0; i < 3; i++) {
+        size_t count = 0;
+        snprintf(name, sizeof name, "%s.input_ids", prompts[i]);
+        const int32_t *given = golden_i32(g, name, &count);
+        assert_int_equal(count, s.m->text.positions);
+        int32_t ids[77];
+        for (size_t k = 0; k < count; k++) ids[k] = given[k];
+        size_t d = (size_t)s.m->text.d;
+        float *cond = limn_arena_floats(&s.ws, count * d), *pooled = limn_arena_floats(&s.ws, d);
+        limn_text_run(e, &s.m->text, ids, 1, cond, pooled);
+        snprintf(name, sizeof name, "%s.last_hidden_state", prompts[i]);
+        check(name, cond, golden_f32(g, name, NULL), count * d, TEXT_TOLERANCE);
+        snprintf(name, sizeof name, "%s.pooler_output", prompts[i]);
+        check(name, pooled, golden_f32(g, name, NULL), d, TEXT_TOLERANCE);
+    }
+    golden_close(g);
+    stage_close(&s);
+}
+
+static void unet_of(const char *model) {
+    static const char *const files[] = {"8x16_t500",  "16x24_t981", "8x8_t261",
+                                        "8x8_t741.5", "10x14_t999", "16x16_t1"};
+    char path[200];
+    snprintf(path, sizeof path, "tests/golden/%s", model);
+    stage s = stage_open(path);
+    limn_exec *e = stage_exec(&s);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "tests/golden/%s/golden/unet_%s.safetensors", model, files[i]);
+        golden *g = golden_open(path);
+        size_t mark = limn_arena_mark(&s.ws);
+        int shape[8];
+        golden_shape(g, "in.encoder_hidden_states", shape);
+        limn_map x = map_of(e, g, "in.sample");
+        limn_map out = limn_map_take(e, x.n, x.h, x.w, s.m->unet.out_c);
+        limn_unet_context context;
+        limn_unet_prepare(e, &s.m->unet, golden_f32(g, "in.encoder_hidden_states", NULL), x.n,
+                          shape[1], NULL, &context);
+        double t = golden_type(g, "in.timestep")[0] == 'I'
+                       ? (double)*golden_i64(g, "in.timestep", NULL)
+                       : (double)*golden_f32(g, "in.timestep", NULL);
+        limn_unet_run(e, &s.m->unet, &x, t, &context, &out);
+        check_map(e, files[i], &out, g, "out.sample", UNET_TOLERANCE);
+        limn_arena_release(&s.ws, mark);
+        golden_close(g);
+    }
+    stage_close(&s);
+}
+
+static void vae_of(const char *model) {
+    static const char *const files[] = {"2x3", "8x8", "8x12"};
+    char path[200];
+    snprintf(path, sizeof path, "tests/golden/%s", model);
+    stage s = stage_open(path);
+    limn_exec *e = stage_exec(&s);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "tests/golden/%s/golden/vae_decode_%s.safetensors", model,
+                 files[i]);
+        golden *g = golden_open(path);
+        limn_map latents = map_of(e, g, "in.latent");
+        limn_map out = limn_map_take(e, latents.n, latents.h * 8, latents.w * 8, 3);
+        limn_vae_decode(e, &s.m->vae, &latents, &out);
+        check_map(e, files[i], &out, g, "out.sample", VAE_TOLERANCE);
+        golden_close(g);
+    }
+    stage_close(&s);
+}
+
+static void test_text_sd15(void **state) {
+    (void)state;
+    text_of("tiny-sd15");
+}
+static void test_text_sd21(void **state) {
+    (void)state;
+    text_of("tiny-sd21");
+}
+static void test_unet_sd15(void **state) {
+    (void)state;
+    unet_of("tiny-sd15");
+}
+static void test_unet_sd21(void **state) {
+    (void)state;
+    unet_of("tiny-sd21");
+}
+static void test_vae_sd15(void **state) {
+    (void)state;
+    vae_of("tiny-sd15");
+}
+static void test_vae_sd21(void **state) {
+    (void)state;
+    vae_of("tiny-sd21");
+}
+
+/* ---- the built-in model
+ * ---------------------------------------------------------------------------- */
+
+/* One of weights/vignette's expected pictures: text, two U-Net evaluations, both decoder parts. */
+static void vignette_stages(const char *name) {
+    char path[200];
+    stage s = stage_open("weights/vignette");
+    limn_exec *e = stage_exec(&s);
+    snprintf(path, sizeof path, "tests/golden/vignette/%s.safetensors", name);
+    golden *g = golden_open(path);
+    size_t rows = (size_t)s.m->text.positions, d = (size_t)s.m->text.d, count = 0;
+    float *cond = limn_arena_floats(&s.ws, 2 * rows * d), *pooled = limn_arena_floats(&s.ws, 2 * d);
+    int32_t ids[2 * 77];
+    memcpy(ids, golden_i32(g, "ids_negative", &count), rows * sizeof *ids);
+    assert_int_equal(count, rows);
+    memcpy(ids + rows, golden_i32(g, "ids", NULL), rows * sizeof *ids);
+    limn_text_run(e, &s.m->text, ids, 2, cond, pooled);
+    check("cond_negative", cond, golden_f32(g, "cond_negative", NULL), rows * d, TEXT_TOLERANCE);
+    check("cond", cond + rows * d, golden_f32(g, "cond", NULL), rows * d, TEXT_TOLERANCE);
+    check("pooled", pooled + d, golden_f32(g, "pooled", NULL), d, TEXT_TOLERANCE);
+
+    int c = s.m->unet.in_c;
+    size_t latent = 256 * (size_t)c;
+    const float *all = golden_f32(g, "latents", NULL);
+    const int32_t *timesteps = golden_i32(g, "timesteps", NULL);
+    limn_unet_context context;
+    limn_unet_prepare(e, &s.m->unet, cond, 2, (int)rows, pooled, &context);
+    for (int step = 0; step <= 10; step += 10) {
+        snprintf(path, sizeof path, "unet.step%d.prompt", step);
+        if (step > 0 && !golden_has(g, path)) continue;
+        limn_map x = limn_map_take(e, 2, 16, 16, c), out = limn_map_take(e, 2, 16, 16, c);
+        to_inside(all + (size_t)step * latent, 1, c, 256, x.v);
+        memcpy(x.v + latent, x.v, latent * sizeof *x.v);
+        limn_unet_run(e, &s.m->unet, &x, timesteps[step], &context, &out);
+        limn_map half = {out.v, 1, 16, 16, c};
+        snprintf(path, sizeof path, "unet.step%d.negative", step);
+        check_map(e, path, &half, g, path, UNET_TOLERANCE);
+        half.v = out.v + latent;
+        snprintf(path, sizeof path, "unet.step%d.prompt", step);
+        check_map(e, path, &half, g, path, UNET_TOLERANCE);
+    }
+
+    int shape[8];
+    golden_shape(g, "latents", shape);
+    limn_map z = limn_map_take(e, 1, 16, 16, c), painted, basis;
+    to_inside(all + (size_t)(shape[0] - 1) * latent, 1, c, 256, z.v);
+    limn_vae_decode_parts(e, &s.m->vae, &z, &painted, &basis);
+    check_map(e, "decoder.out", &painted, g, "decoder.out", VAE_TOLERANCE);
+    check_map(e, "basis.out", &basis, g, "basis.out", VAE_TOLERANCE);
+    limn_map picture = limn_map_take(e, 1, 256, 256, 3);
+    limn_vae_decode(e, &s.m->vae, &z, &picture);
+    check_map(e, "image", &picture, g, "image", VAE_TOLERANCE);
+    golden_close(g);
+    stage_close(&s);
+}
+
+static void test_vignette_apple(void **state) {
+    (void)state;
+    vignette_stages("apple");
+}
+static void test_vignette_island(void **state) {
+    (void)state;
+    vignette_stages("island");
+}
+static void test_vignette_cats(void **state) {
+    (void)state;
+    vignette_stages("cats");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_sd15),      cmocka_unit_test(test_text_sd21),
+        cmocka_unit_test(test_unet_sd15),      cmocka_unit_test(test_unet_sd21),
+        cmocka_unit_test(test_vae_sd15),       cmocka_unit_test(test_vae_sd21),
+        cmocka_unit_test(test_vignette_apple), cmocka_unit_test(test_vignette_island),
+        cmocka_unit_test(test_vignette_cats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
