@@ -143,19 +143,17 @@ static limn_status set_height(limn_recipe *r, const char *name, const char *valu
 
 static limn_status set_size(limn_recipe *r, const char *name, const char *value, limn_error *err) {
     const char *x = strpbrk(value, "xX");
-    char wide[24];
-    int width = 0, height = 0;
-    if (!x || (size_t)(x - value) >= sizeof wide) {
-        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected width x height, e.g. 512x512", name,
-                         value);
+    char wide[24] = "";
+    uint64_t width, height;
+    if (x && (size_t)(x - value) < sizeof wide) memcpy(wide, value, (size_t)(x - value));
+    if (!x || !limn_image_read_whole(wide, LIMN_PICTURE_SIDE_MOST, &width) ||
+        !limn_image_read_whole(x + 1, LIMN_PICTURE_SIDE_MOST, &height) || !width || !height) {
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%s '%s': expected width x height, e.g. 512x512, each from 1 to %d", name,
+                         value, LIMN_PICTURE_SIDE_MOST);
     }
-    memcpy(wide, value, (size_t)(x - value));
-    wide[x - value] = '\0';
-    limn_status status = set_whole(&width, "width", wide, LIMN_PICTURE_SIDE_MOST, err);
-    if (!status) status = set_whole(&height, "height", x + 1, LIMN_PICTURE_SIDE_MOST, err);
-    if (status) return status;
-    r->request.width = width;
-    r->request.height = height;
+    r->request.width = (int)width;
+    r->request.height = (int)height;
     return LIMN_OK;
 }
 
