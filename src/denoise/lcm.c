@@ -9,7 +9,7 @@
 
 /* N of the steps that the model was distilled with, evenly, from the last. */
 static void distilled_steps(const limn_schedule *s, int n, double *t) {
-    int original = s->original_steps > n ? s->original_steps : n;
+    int original = s->original_steps >= n ? s->original_steps : s->train_steps;
     int stride = s->train_steps / original;
     for (int i = 0; i < n; i++) {
         int place = (int)floor(i * (original / (double)n));
