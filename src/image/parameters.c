@@ -11,6 +11,7 @@
 
 #include "image/buffer.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,9 +98,10 @@ static bool find_pair(span line, const char *key, span *value) {
 static limn_status copy_value(span line, const char *key, char **out, limn_error *err) {
     limn_image_buffer b = {0};
     span value;
+    json_t *text = NULL;
     *out = NULL;
     if (!find_pair(line, key, &value)) return LIMN_OK;
-    json_t *text = NULL;
+    errno = 0;
     if (value.at < value.end && *value.at == '"') {
         text = json_loadb(value.at, (size_t)(value.end - value.at), JSON_DECODE_ANY, NULL);
     }
@@ -109,6 +111,7 @@ static limn_status copy_value(span line, const char *key, char **out, limn_error
         value = strip(value);
         limn_image_add(&b, value.at, (size_t)(value.end - value.at));
     }
+    if (!text && errno == ENOMEM) b.failed = true;
     json_decref(text);
     return limn_image_take(&b, out, err);
 }
