@@ -14,10 +14,7 @@
 
 double limn_schedule_sigma(const limn_schedule *s, int step) {
     float a = s->alphas_cumprod[step];
-    if (s->zero_terminal_snr && step == s->train_steps - 1) {
-        float before = s->alphas_cumprod[step - 1];
-        a = before < LEAST_ALPHA ? before : LEAST_ALPHA;
-    }
+    if (s->zero_terminal_snr && step == s->train_steps - 1) a = LEAST_ALPHA;
     return (double)sqrtf((1.0f - a) / a);
 }
 

@@ -214,10 +214,61 @@ static void trajectories_are_diffusers(void **state) {
     golden_close(inputs);
 }
 
+/* The built-in model's picture of an apple: alpha-bar, timesteps, and the two steps of DDIM for
+ * which the U-Net's outputs are kept. The reference's own settings: 20 steps, guidance 4. */
+static void the_built_in_model_is_diffusers(void **state) {
+    (void)state;
+    limn_folder *folder;
+    const limn_config *c;
+    limn_schedule s;
+    limn_error err;
+    assert_int_equal(limn_folder_open("weights/vignette", &folder, &err), LIMN_OK);
+    assert_int_equal(limn_folder_config(folder, "scheduler/scheduler_config.json", &c, &err),
+                     LIMN_OK);
+    assert_int_equal(limn_schedule_load(c, &s, &err), LIMN_OK);
+    limn_folder_close(folder);
+
+    golden *g = golden_open("tests/golden/vignette/apple.safetensors");
+    size_t count, values;
+    const float *alphas = golden_f32(g, "alphas_cumprod", &count);
+    assert_int_equal(count, s.train_steps);
+    for (size_t i = 0; i < count; i++) {
+        assert_float_equal(s.alphas_cumprod[i] / alphas[i], 1, 2e-7);
+    }
+    const int32_t *timesteps = golden_i32(g, "timesteps", &count);
+    const float *latents = golden_f32(g, "latents", &values);
+    values /= count + 1;
+
+    limn_sampling *run;
+    limn_arena ws;
+    assert_int_equal(limn_arena_open(&ws, 1 << 20, &err), LIMN_OK);
+    assert_int_equal(limn_sampling_begin(&s, "ddim", (int)count, 0, values, &ws, &run, &err),
+                     LIMN_OK);
+    float *x = limn_arena_floats(&ws, values), *out = limn_arena_floats(&ws, values);
+    assert_non_null(out);
+    for (size_t call = 0; call < count; call++) {
+        assert_true(limn_sampling_timestep(run, (int)call) == timesteps[call]);
+        char name[40];
+        snprintf(name, sizeof name, "unet.step%zu.prompt", call);
+        run->call = (int)call;
+        if (!golden_has(g, name)) continue;
+        const float *with = golden_f32(g, name, NULL);
+        snprintf(name, sizeof name, "unet.step%zu.negative", call);
+        const float *without = golden_f32(g, name, NULL);
+        for (size_t i = 0; i < values; i++) out[i] = without[i] + 4.0f * (with[i] - without[i]);
+        memcpy(x, latents + call * values, values * sizeof(float));
+        limn_sampling_step(run, out, NULL, x);
+        assert_true(golden_relative_error(x, latents + (call + 1) * values, values) < 1e-6);
+    }
+    limn_arena_close(&ws);
+    golden_close(g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alphas_are_diffusers),
         cmocka_unit_test(trajectories_are_diffusers),
+        cmocka_unit_test(the_built_in_model_is_diffusers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
