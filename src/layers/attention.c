@@ -5,7 +5,6 @@
  * on d numbers instead of on all scores. */
 #include <math.h>
 
-#include "base/thread.h"
 #include "layers/layers.h"
 
 /* Scores that one task holds: a quarter of a megabyte, which second-level caches keep. */
@@ -65,7 +64,7 @@ static void pack_task(void *ctx, int i) {
 void limn_keys_pack(limn_exec *e, const float *k, const float *v, size_t stride, limn_keys *out) {
     if (limn_exec_measuring(e)) return;
     pack_work w = {e->k, k, v, stride, out};
-    limn_parallel(e->threads, out->n * out->heads, pack_task, &w);
+    limn_team_loop(e->team, out->n * out->heads, pack_task, &w);
 }
 
 typedef struct attention_work {
@@ -152,6 +151,6 @@ void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int token
     w.lanes = least(keys->n * keys->heads * w.blocks, LANES_MOST);
     w.scores =
         limn_arena_floats(e->ws, (size_t)w.lanes * (size_t)w.block_rows * (size_t)keys->tokens);
-    if (!limn_exec_measuring(e)) limn_parallel(e->threads, w.lanes, attention_task, &w);
+    if (!limn_exec_measuring(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
     limn_arena_release(e->ws, mark);
 }

@@ -14,6 +14,7 @@
 #define LIMN_LAYERS_H
 
 #include "base/arena.h"
+#include "base/team.h"
 #include "kernels/kernels.h"
 #include "weights/weights.h"
 
@@ -100,11 +101,11 @@ void limn_load_pack_one(const limn_loader *ld, int i);
 /* ---- running -----------------------------------------------------------------------------------
  */
 
-/* What running needs: the kernels, scratch memory, and how many threads. */
+/* What running needs: the kernels, scratch memory, and threads. */
 typedef struct limn_exec {
     const limn_kernels *k;
     limn_arena *ws;
-    int threads;
+    limn_team *team; /* NULL: the caller alone */
 } limn_exec;
 
 /* Whether this is the measuring pass, in which nothing may be read or written. */

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/thread.h"
 #include "layers/layers.h"
 
 /* Pixels whose sums are taken in one go. Part of the contract: sums of such chunks are added in
@@ -19,8 +18,8 @@ limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c) {
     return m;
 }
 
-static int threads_for(const limn_exec *e, size_t numbers) {
-    return numbers < SERIAL_NUMBERS ? 1 : e->threads;
+static limn_team *team_for(const limn_exec *e, size_t numbers) {
+    return numbers < SERIAL_NUMBERS ? NULL : e->team;
 }
 
 /* ---- group norm --------------------------------------------------------------------------------
@@ -96,11 +95,11 @@ void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
     g.scale = limn_arena_floats(e->ws, images * c);
     g.shift = limn_arena_floats(e->ws, images * c);
     if (!limn_exec_measuring(e)) {
-        int threads = threads_for(e, limn_map_count(x));
-        limn_parallel(threads, x->n * g.chunks, sums_task, &g);
+        limn_team *team = team_for(e, limn_map_count(x));
+        limn_team_loop(team, x->n * g.chunks, sums_task, &g);
         for (int i = 0; i < x->n; i++)
             for (int group = 0; group < norm->groups; group++) fold_group(&g, i, group);
-        limn_parallel(threads, x->n * g.chunks, apply_task, &g);
+        limn_team_loop(team, x->n * g.chunks, apply_task, &g);
     }
     limn_arena_release(e->ws, mark);
 }
@@ -133,7 +132,7 @@ static void rows_task(void *ctx, int i) {
 static void run_rows(limn_exec *e, row_work *w) {
     if (limn_exec_measuring(e)) return;
     int tasks = (int)((w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
-    limn_parallel(threads_for(e, w->rows * (size_t)w->d), tasks, rows_task, w);
+    limn_team_loop(team_for(e, w->rows * (size_t)w->d), tasks, rows_task, w);
 }
 
 void limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,

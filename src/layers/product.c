@@ -11,8 +11,6 @@
 
 #include <stdint.h>
 
-#include "base/thread.h"
-
 /* Rows in a task: as many as keep a block of the left operand in the second-level cache. */
 #define TASK_ROWS       96
 #define TASK_TILES_MOST (TASK_ROWS / 4)
@@ -196,7 +194,7 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
     k.parts = parts_of(rows->c, LIMN_TILE_DEPTH);
     double size = (double)rows->images * rows->out_h * rows->out_w * w->n * w->k;
-    limn_parallel(size < SERIAL_WORK ? 1 : e->threads, cut(&k), run_task, &k);
+    limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
 }
 
 void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,

@@ -151,7 +151,7 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
 limn_status limn_render_measure(const limn_model *model, const limn_request *request,
                                 const limn_options *options, size_t *bytes, limn_error *err) {
     limn_arena plan = limn_arena_measure();
-    limn_exec e = {model->kernels, &plan, 1};
+    limn_exec e = {model->kernels, &plan, NULL};
     rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
     limn_status status = run_stages(&r, NULL);
     *bytes = plan.peak;
@@ -181,6 +181,22 @@ static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) 
     return status;
 }
 
+/* The stages as the body of a team. */
+typedef struct stages_body {
+    rendering *r;
+    limn_arena *ws;
+    uint8_t *rgb;
+    limn_status status;
+} stages_body;
+
+static void run_body(void *ctx, limn_team *team) {
+    stages_body *b = ctx;
+    limn_exec e = {b->r->model->kernels, b->ws, team};
+    b->r->e = &e;
+    b->status = run_stages(b->r, b->rgb);
+    b->r->e = NULL;
+}
+
 /* Renders a request that has been checked and whose prompts are UTF-8. */
 static limn_status render(rendering *r, limn_picture **out) {
     size_t bytes = 0;
@@ -189,19 +205,17 @@ static limn_status render(rendering *r, limn_picture **out) {
     if (status == LIMN_OK) status = limn_arena_open(&ws, bytes, r->err);
     if (status != LIMN_OK) return status;
     size_t pixels = (size_t)r->request->width * (size_t)r->request->height;
-    uint8_t *rgb = malloc(pixels * 3);
-    limn_exec e = {r->model->kernels, &ws,
-                   r->options && r->options->threads > 0 ? r->options->threads
-                                                         : limn_threads_default()};
-    r->e = &e;
-    if (!rgb)
-        status = limn_fail(r->err, LIMN_E_MEMORY, "no memory for a picture of %zu pixels", pixels);
+    stages_body b = {.r = r, .ws = &ws, .rgb = malloc(pixels * 3)};
+    int threads = r->options ? r->options->threads : 0;
+    if (b.rgb)
+        limn_team_run(threads > 0 ? threads : limn_threads_default(), run_body, &b);
     else
-        status = run_stages(r, rgb);
+        b.status =
+            limn_fail(r->err, LIMN_E_MEMORY, "no memory for a picture of %zu pixels", pixels);
     limn_arena_close(&ws);
-    if (status == LIMN_OK) return finish(r, rgb, out);
-    free(rgb);
-    return status;
+    if (b.status == LIMN_OK) return finish(r, b.rgb, out);
+    free(b.rgb);
+    return b.status;
 }
 
 limn_status limn_render(const limn_model *model, const limn_request *request,
@@ -224,9 +238,7 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
                        .started_ms = now,
                        .last_ms = now,
                        .err = error};
-        limn_fp_state fp = limn_fp_enter();
         status = render(&r, out);
-        limn_fp_leave(fp);
     }
     free(prompt);
     free(negative);

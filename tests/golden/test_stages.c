@@ -49,7 +49,7 @@ static stage stage_open(const char *path) {
 }
 
 static limn_exec *stage_exec(stage *s) {
-    s->e = (limn_exec){s->m->kernels, &s->ws, THREADS};
+    s->e = (limn_exec){s->m->kernels, &s->ws, NULL};
     return &s->e;
 }
 
