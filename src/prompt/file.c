@@ -38,11 +38,10 @@ static limn_status reject(reading *r, limn_prompt_line *line, size_t column,
     return LIMN_OK;
 }
 
-/* How many characters text[0..size) has. */
-static size_t characters(const char *text, size_t size) {
-    size_t n = 0;
-    for (size_t i = 0; i < size; i++) n += ((unsigned char)text[i] & 0xC0) != 0x80;
-    return n;
+size_t limn_prompt_column(const limn_prompt_state *s, size_t at) {
+    size_t column = s->indent + 1;
+    for (size_t i = 0; i < at; i++) column += ((unsigned char)s->line->source[i] & 0xC0) != 0x80;
+    return column;
 }
 
 /* Adds an empty line to the file. */
@@ -90,11 +89,11 @@ static limn_status read_request(reading *r, int number, const char *text, size_t
     if (status != LIMN_OK) return status;
     const char *source = line->source;
     size_t at = strlen(source);
+    limn_prompt_state s = {.line = line, .pool = &r->out->pool, .indent = indent};
     if (nul) {
         limn_fail(&fault, LIMN_E_INPUT, "a NUL byte: this is no line of text");
-        return reject(r, line, indent + characters(source, at) + 1, &fault, err);
+        return reject(r, line, limn_prompt_column(&s, at), &fault, err);
     }
-    limn_prompt_state s = {.line = line, .pool = &r->out->pool};
     if (source[0] == '{') {
         status = limn_prompt_read_json(&s, &at, &fault);
     } else if (strncmp(source, "--", 2) == 0) {
@@ -104,7 +103,7 @@ static limn_status read_request(reading *r, int number, const char *text, size_t
     }
     if (status == LIMN_E_MEMORY) return out_of_memory(r, err);
     if (status == LIMN_OK) return LIMN_OK;
-    return reject(r, line, indent + characters(source, at) + 1, &fault, err);
+    return reject(r, line, limn_prompt_column(&s, at), &fault, err);
 }
 
 static bool is_space(char c) {

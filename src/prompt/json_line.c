@@ -62,7 +62,7 @@ static bool value_of(json_t *json, const char *text, const member *m, limn_promp
                      char **copy) {
     *copy = NULL;
     if (json_is_string(json)) {
-        *out = (limn_prompt_value){LIMN_VALUE_TEXT, json_string_value(json)};
+        *out = (limn_prompt_value){LIMN_VALUE_TEXT, json_string_value(json), m->value_at};
         return true;
     }
     bool empty = json_is_null(json) || json_is_false(json) ||
@@ -72,7 +72,7 @@ static bool value_of(json_t *json, const char *text, const member *m, limn_promp
     *out = (limn_prompt_value){json_is_number(json) ? LIMN_VALUE_NUMBER
                                : empty              ? LIMN_VALUE_EMPTY
                                                     : LIMN_VALUE_OTHER,
-                               *copy};
+                               *copy, m->value_at};
     return *copy != NULL;
 }
 

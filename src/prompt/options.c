@@ -103,7 +103,7 @@ static limn_status read_all(limn_prompt_state *s, words *w, size_t *at, limn_err
         status = read_value(w, &option, &value, &after, at, err);
         if (status != LIMN_OK) return status;
         bool at_name = false;
-        const limn_prompt_value v = {LIMN_VALUE_WORD, value.text};
+        const limn_prompt_value v = {LIMN_VALUE_WORD, value.text, value.at};
         status = limn_prompt_set(s, option.text + 2, &v, &at_name, err);
         if (status != LIMN_OK) *at = at_name ? option.at : value.at;
         option = after;

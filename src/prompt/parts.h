@@ -37,15 +37,20 @@ typedef struct limn_prompt_value {
         LIMN_VALUE_OTHER,  /* JSON's true, a list or an object that is not empty */
     } kind;
     const char *text; /* as written; a string's contents. Ends in NUL */
+    size_t at;        /* the byte of the line's source that it begins at */
 } limn_prompt_value;
 
 /* A line on its way to being a request. */
 typedef struct limn_prompt_state {
     limn_prompt_line *line;  /* the result */
     limn_prompt_pool **pool; /* owns its strings */
+    size_t indent;           /* characters before the source in its line */
     unsigned said;           /* one bit for each setting that the line has said */
     int batch_size, n_iter;  /* 0 = not said */
 } limn_prompt_state;
+
+/* The column, from 1, of byte `at` of the line's source. */
+size_t limn_prompt_column(const limn_prompt_state *s, size_t at);
 
 /* Whether the setting of that name is a text that may be several words (a prompt). */
 bool limn_prompt_takes_words(const char *name);

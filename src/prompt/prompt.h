@@ -13,10 +13,13 @@
 
 /* One line that asks for something. Read only. */
 typedef struct limn_prompt_line {
-    int line;                /* in the file, from 1 */
-    int pictures;            /* that it asks for, seeds rising; 0 = it does not say */
-    bool has_seed;           /* whether the line names its seed itself */
-    bool repaired;           /* whether invalid UTF-8 was replaced by U+FFFD */
+    int line;      /* in the file, from 1 */
+    int pictures;  /* that it asks for, seeds rising; 0 = it does not say */
+    bool has_seed; /* whether the line names its seed itself */
+    bool repaired; /* whether invalid UTF-8 was replaced by U+FFFD */
+    /* Where the line names these, in characters from 1, and 0 where it does not: for who knows
+     * which names there are. */
+    int sampler_column, schedule_column, rng_column;
     limn_request request;    /* seed: the line's, else the base's, else limn_prompt_seed's. Valid
                               * even where `error` is set, but then not to be rendered */
     const limn_error *error; /* what is wrong, "file:line:column: ..."; NULL = a good line */

@@ -165,6 +165,13 @@ static limn_status set_text(limn_prompt_state *s, const char *name, const limn_p
     return LIMN_OK;
 }
 
+/* The same for a name that who renders looks up: keeps its place too. */
+static limn_status set_choice(limn_prompt_state *s, const char *name, const limn_prompt_value *v,
+                              const char **out, int *column, limn_error *err) {
+    *column = (int)limn_prompt_column(s, v->at);
+    return set_text(s, name, v, out, err);
+}
+
 /* Whether the digits are a number of 64 bits. Exact, where a double would not be. */
 static bool whole64(const char *digits, uint64_t *out) {
     uint64_t value = 0;
@@ -256,11 +263,11 @@ static limn_status set(limn_prompt_state *s, setting which, const char *name,
         return set_number(name, v, MOST_GUIDANCE, &r->guidance, err);
     case SAMPLER_INDEX:
         if (s->said & 1u << SAMPLER) return LIMN_OK;
-        return set_text(s, name, v, &r->sampler, err);
+        return set_choice(s, name, v, &r->sampler, &s->line->sampler_column, err);
     case SAMPLER:
-        return set_text(s, name, v, &r->sampler, err);
+        return set_choice(s, name, v, &r->sampler, &s->line->sampler_column, err);
     case SCHEDULE:
-        return set_text(s, name, v, &r->schedule, err);
+        return set_choice(s, name, v, &r->schedule, &s->line->schedule_column, err);
     case WIDTH:
         return set_whole(name, v, 1, MOST_PX, &r->width, err);
     case HEIGHT:
@@ -274,7 +281,7 @@ static limn_status set(limn_prompt_state *s, setting which, const char *name,
     case ETA:
         return set_number(name, v, 1, &r->eta, err);
     case RNG:
-        return set_text(s, name, v, &r->rng, err);
+        return set_choice(s, name, v, &r->rng, &s->line->rng_column, err);
     case IGNORED:
         return LIMN_OK;
     case NEUTRAL:
