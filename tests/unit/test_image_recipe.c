@@ -208,12 +208,13 @@ static char *edited(const char *key, const char *value) {
     char *json = json_of(&r), *out = malloc(strlen(json) + 200), quoted[40];
     assert_non_null(out);
     snprintf(quoted, sizeof quoted, "\"%s\":", key);
-    char *at = strstr(json, quoted);
-    assert_non_null(at);
-    char *end = at + strlen(quoted);
-    end += *end == '"' ? strcspn(end + 1, "\"") + 2 : strcspn(end, ",}");
-    snprintf(out, strlen(json) + 200, "%.*s%s%s%s", (int)(at - json), json, value ? quoted : "",
-             value ? value : "\"x\":1", end);
+    size_t at = 0;
+    while (json[at] && strncmp(json + at, quoted, strlen(quoted)) != 0) at++;
+    assert_true(json[at] != '\0');
+    size_t end = at + strlen(quoted);
+    end += json[end] == '"' ? strcspn(json + end + 1, "\"") + 2 : strcspn(json + end, ",}");
+    snprintf(out, strlen(json) + 200, "%.*s%s%s%s", (int)at, json, value ? quoted : "",
+             value ? value : "\"x\":1", json + end);
     free(json);
     return out;
 }
