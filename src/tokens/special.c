@@ -70,9 +70,13 @@ static limn_status add(limn_specials *s, const limn_vocabulary *v, const char *n
     while (i < s->count && strcmp(s->list[i].text, text) != 0) i++;
     if (known < 0 && i < s->count) known = s->list[i].id;
     if (id < 0) id = known;
-    if (id < 0 || (known >= 0 && known != id)) {
+    if (id < 0) {
+        return limn_fail(err, LIMN_E_INPUT, "%s: the special token '%s' is not in vocab.json", name,
+                         text);
+    }
+    if (known >= 0 && known != id) {
         return limn_fail(err, LIMN_E_INPUT,
-                         "%s: the special token '%s' has the id %d, vocab.json says %d (-1 = none)",
+                         "%s: the special token '%s' has the id %d in one file and %d in another",
                          name, text, (int)id, (int)known);
     }
     if (i == LIMN_SPECIAL_MOST) {
