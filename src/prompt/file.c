@@ -1,4 +1,3 @@
-#include "base/checked.h"
 #include "base/sha256.h"
 #include "prompt/parts.h"
 

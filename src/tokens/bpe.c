@@ -4,7 +4,6 @@
  * Pairs wait in a heap by rank and place. All that have the best rank are one round; what a round
  * makes waits for its end, so that a merge of a better rank that only now becomes possible does not
  * cut the round short. A word of a megabyte takes n log n. */
-#include "base/checked.h"
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 

@@ -1,6 +1,5 @@
 /* vocab.json: {"token": id, ...}. CLIP's has 49,408 entries; a general JSON library takes longer to
  * read it than the first picture takes to begin, so this reads just that form. */
-#include "base/checked.h"
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 

@@ -1,9 +1,7 @@
-#include "base/checked.h"
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 limn_status limn_word_reserve(limn_word *w, size_t more, limn_error *err) {
     if (w->size - w->count >= more) return LIMN_OK;

@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 #define SPECIAL "\"<|startoftext|>\":90,\"<|endoftext|>\":91"
-#define VOCAB   "{\"a\":1,\"b\":2,\"a</w>\":3,\"b</w>\":4,\"ab\":5,\"ab</w>\":6,\"aa\":7," SPECIAL "}"
+#define LETTERS "\"a\":1,\"b\":2,\"a</w>\":3,\"b</w>\":4,\"ab\":5,\"ab</w>\":6,\"aa\":7"
+#define VOCAB   "{" LETTERS "," SPECIAL "}"
 #define MERGES  "#version: 0.2\na b</w>\na b\na a\n"
 
 static limn_bytes bytes_of(const char *text) {
@@ -169,11 +170,12 @@ static bool survives(const limn_bytes files[4]) {
 /* Every cut and thousands of changes of one byte, each copy in memory of its exact size. */
 static void test_damaged_files(void **state) {
     (void)state;
-    static const char *const texts[4] = {
-        VOCAB, MERGES,
+    static const char config[] =
         "{\"tokenizer_class\":\"CLIPTokenizer\",\"model_max_length\":8,"
-        "\"added_tokens_decoder\":{\"91\":{\"content\":\"<|endoftext|>\"}}}",
-        "{\"pad_token\":\"<|endoftext|>\",\"additional_special_tokens\":[\"ab\"]}"};
+        "\"added_tokens_decoder\":{\"91\":{\"content\":\"<|endoftext|>\"}}}";
+    static const char map[] = "{\"pad_token\":\"<|endoftext|>\","
+                              "\"additional_special_tokens\":[\"ab\"]}";
+    static const char *const texts[4] = {VOCAB, MERGES, config, map};
     static const char bytes[] = "\"\\{}[]:,019ae u\n\xC3\xFF\x01";
     for (int file = 0; file < 4; file++) {
         size_t size = strlen(texts[file]);
