@@ -14,15 +14,14 @@ static bool noisy(const limn_sampling *run) {
 }
 
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
-    double a = run->now[run->call], b = run->next[run->call];
-    double ratio = b > 0 ? a / b : 1, beta = 1 - ratio; /* b is 0 where steps coincide */
-    double variance = (1 - b) / (1 - a) * beta;
-    if (variance < 1e-20) variance = 1e-20;
+    /* In float32, as there: between close steps 1 - a/a' is mostly rounding. */
+    float a = (float)run->now[run->call], b = (float)run->next[run->call];
+    float ratio = b > 0 ? a / b : 1.0f; /* b is 0 where steps coincide */
+    float beta = 1.0f - ratio, variance = (1.0f - b) / (1.0f - a) * beta;
+    if (variance < 1e-20f) variance = 1e-20f;
     if (run->variance_large) variance = beta;
-    float alpha = (float)sqrt(a), sigma = (float)sqrt(1 - a);
-    float to_picture = (float)(sqrt(b) * beta / (1 - a));
-    float to_x = (float)(sqrt(ratio) * (1 - b) / (1 - a));
-    float fresh = (float)sqrt(variance);
+    float alpha = sqrtf(a), sigma = sqrtf(1.0f - a), fresh = sqrtf(variance);
+    float to_picture = sqrtf(b) * beta / (1.0f - a), to_x = sqrtf(ratio) * (1.0f - b) / (1.0f - a);
     bool adds = noisy(run);
     for (size_t i = 0; i < run->values; i++) {
         float picture = limn_picture_of(run->prediction, alpha, sigma, x[i], out[i]);

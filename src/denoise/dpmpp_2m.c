@@ -12,7 +12,7 @@ void limn_dpmpp_plan(limn_sampling *run, const limn_schedule *s) {
     bool rounds = s->sigmas == LIMN_SIGMAS_KARRAS && !s->cosine;
     for (int i = 0; i < run->calls; i++) {
         double t = run->timesteps[i];
-        run->timesteps[i] = rounds ? limn_round_even(t) : floor(t);
+        run->timesteps[i] = rounds ? limn_round_even(t) : limn_cut(t);
     }
 }
 

@@ -51,9 +51,11 @@ static float blend(int have, const float *e, float out) {
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
     (void)noise;
     int call = run->call, done = call < 2 ? call : call - 1; /* outputs kept so far */
-    double a = run->now[call], b = run->next[call];
-    float alpha = (float)sqrt(a), sigma = (float)sqrt(1 - a), to_x = (float)sqrt(b / a);
-    float fall = (float)(b - a), over = (float)(a * sqrt(1 - b) + sqrt(a * (1 - a) * b));
+    /* In float32, as there: from noise alone the sample grows by sqrt(b / a), thousands of times,
+     * and so does every rounding. */
+    float a = (float)run->now[call], b = (float)run->next[call];
+    float alpha = sqrtf(a), sigma = sqrtf(1.0f - a), to_x = sqrtf(b / a);
+    float fall = b - a, over = a * sqrtf(1.0f - b) + sqrtf(a * (1.0f - a) * b);
     float *first = run->history[3];
     for (size_t i = 0; i < run->values; i++) {
         float e[3] = {0, 0, 0};

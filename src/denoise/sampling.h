@@ -78,6 +78,10 @@ const limn_sampler *limn_sampler_at(int i);
 /* x rounded to a whole number, halves to the even one, as numpy and torch round. |x| < 2^51. */
 double limn_round_even(double x);
 
+/* x cut to a whole number, as torch casts to integers; what lies below one by rounding alone counts
+ * as reaching it. x >= 0. */
+double limn_cut(double x);
+
 /* The steps of a spacing, falling, each from 0 to train_steps - 1.
  *   even  true: as the classes that space N steps (DDIM, Euler); false: as those that space N + 1
  *         points and leave out the last (DPM++, UniPC)

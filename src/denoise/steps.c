@@ -18,6 +18,10 @@ double limn_round_even(double x) {
     return down + 1;
 }
 
+double limn_cut(double x) {
+    return floor(x + 1e-3);
+}
+
 /* The i-th of n points from `from` to `to`. */
 static double linspace(double from, double to, int n, int i) {
     if (n > 1 && i == n - 1) return to;
@@ -71,7 +75,9 @@ static double log_sigma(const limn_schedule *s, int step) {
 
 double limn_steps_of_sigma(const limn_schedule *s, double sigma) {
     double want = limn_log(sigma > 1e-10 ? sigma : 1e-10);
-    int low = 0, above = s->train_steps;
+    /* The last training step whose sigma is not above: sigmas rise with the step, but for the very
+     * last, whose sigma is cut to 4096 where alpha-bar is 0. */
+    int last = s->train_steps - 1, low = 0, above = last;
     while (above - low > 1) {
         int middle = low + (above - low) / 2;
         if (log_sigma(s, middle) <= want) {
@@ -80,9 +86,9 @@ double limn_steps_of_sigma(const limn_schedule *s, double sigma) {
             above = middle;
         }
     }
-    if (low > s->train_steps - 2) low = s->train_steps - 2;
+    if (low > last - 1 || log_sigma(s, last) <= want) low = last - 1;
     double from = log_sigma(s, low), to = log_sigma(s, low + 1);
-    double share = to > from ? (want - from) / (to - from) : 0;
+    double share = to != from ? (want - from) / (to - from) : 0;
     share = share < 0 ? 0 : share > 1 ? 1 : share;
     return (1 - share) * low + share * (low + 1);
 }

@@ -18,7 +18,7 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
     if (spread && run->final_sigma_min) run->next[run->calls - 1] = run->now[run->calls - 1];
     for (int i = 0; i < run->calls; i++) {
         double t = run->timesteps[i];
-        run->timesteps[i] = karras ? limn_round_even(t) : floor(t);
+        run->timesteps[i] = karras ? limn_round_even(t) : limn_cut(t);
     }
 }
 
