@@ -11,6 +11,29 @@ void limn_sha256_hex(const void *bytes, size_t size, char hex[65]) {
     limn_sha256_of(bytes, size, hex);
 }
 
+/* Latin letters that Unicode does not take apart. */
+static const struct {
+    utf8proc_int32_t from;
+    char to[3];
+} spellings[] = {
+    {0xC6, "ae"}, {0xE6, "ae"}, {0x152, "oe"}, {0x153, "oe"}, {0xD8, "o"},  {0xF8, "o"},
+    {0xDF, "ss"}, {0x141, "l"}, {0x142, "l"},  {0x110, "d"},  {0x111, "d"}, {0x131, "i"},
+};
+
+/* Takes a character apart into letters and their accents; returns how many parts, at most 32. */
+static int take_apart(utf8proc_int32_t c, utf8proc_int32_t parts[32]) {
+    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
+        if (c != spellings[i].from) continue;
+        parts[0] = spellings[i].to[0];
+        parts[1] = spellings[i].to[1];
+        return parts[1] ? 2 : 1;
+    }
+    int boundary = 0;
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char(c, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+    return n < 0 ? 0 : n < 32 ? (int)n : 32;
+}
+
 /* The letter or digit that stands for a character in a slug, or 0 where it parts words. Accents
  * have been split off by then, and -1 says to pass over them. */
 static int slug_letter(utf8proc_int32_t c) {
@@ -25,10 +48,8 @@ static int slug_letter(utf8proc_int32_t c) {
  * length; *parted says whether the next letter begins a word. */
 static size_t add_character(char *slug, size_t length, utf8proc_int32_t c, bool *parted) {
     utf8proc_int32_t parts[32];
-    int boundary = 0;
-    utf8proc_ssize_t n =
-        utf8proc_decompose_char(c, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
-    for (utf8proc_ssize_t i = 0; i < n && i < 32; i++) {
+    int n = take_apart(c, parts);
+    for (int i = 0; i < n; i++) {
         int letter = slug_letter(parts[i]);
         if (letter == 0) *parted = true;
         if (letter <= 0) continue;

@@ -44,8 +44,8 @@ static void report(limn_tool_batch_run *run, const limn_batch_item *item) {
         printf("  seed %" PRIu64 "%s\n", item->request->seed, done ? "" : "  (there already)");
     }
     if (done && !run->progress.terminal) {
-        limn_tool_note(run->options, "%d of %d: %s: %d steps, %.1f s", item->index, item->count,
-                       item->file, item->request->steps, item->picture->elapsed_ms / 1e3);
+        limn_tool_note(run->options, "%d of %d: %s, %.1f s", item->index, item->count, item->file,
+                       item->picture->elapsed_ms / 1e3);
     }
 }
 

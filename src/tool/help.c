@@ -2,7 +2,7 @@
 
 void limn_tool_help(FILE *to) {
     fputs("limn \"a red apple\"       draws it into a-red-apple-SEED.png\n"
-          "limn batch FILE|-        draws every line of a prompt file, goes on where it stopped\n"
+          "limn batch FILE|-        draws every line of a prompt file; goes on if stopped\n"
           "limn again PICTURE.png   draws it again and says whether every bit is the same\n"
           "limn show PICTURE.png    prints the recipe in a picture\n"
           "limn samplers            lists samplers, schedules and random generators\n"
@@ -23,8 +23,8 @@ void limn_tool_help(FILE *to) {
           "      --dry-run          tell, do nothing   --force    replace existing files\n"
           "      --set NAME=VALUE   with again: change a setting, e.g. seed=8\n"
           "  -h, --help             this page          --version  limn's version\n"
-          "Exit: 0 done, 1 again: different, 64 usage, 65 bad file, 66 not there, 71 memory,\n"
-          "  73 cannot create, 74 I/O, 75 interrupted; batch: that of the first bad line.\n",
+          "Exit: 0 done, 1 again: different, 64 usage, 65 bad file, 66 missing, 71 memory,\n"
+          "73 cannot create, 74 I/O, 75 interrupted; batch: that of the first bad line.\n",
           to);
 }
 

@@ -14,9 +14,9 @@ void limn_tool_interrupt_catch(void) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         struct sigaction old;
-        if (sigaction(signals[i], NULL, &old) != 0) continue;
-        /* `nohup limn` and `limn &` in a script have asked not to be disturbed. */
-        if (old.sa_handler == SIG_IGN) continue;
+        /* `nohup limn` has asked to outlive its terminal. */
+        bool hangup = signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0;
+        if (hangup && old.sa_handler == SIG_IGN) continue;
         struct sigaction catch = {.sa_handler = ask_to_stop};
         sigemptyset(&catch.sa_mask);
         catch.sa_flags = SA_RESTART | (int)SA_RESETHAND; /* so a second one kills */

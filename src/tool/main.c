@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
     limn_tool_options options;
     int status = limn_tool_options_read(command, argc, argv, &options);
     if (status == LIMN_OK) status = run(&options);
-    int flushed = limn_tool_flush();
-    return status != LIMN_OK ? status : flushed;
+    if (status == LIMN_OK) return limn_tool_flush();
+    fflush(stdout); /* what is wrong has been said */
+    return status;
 }

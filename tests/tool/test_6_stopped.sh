@@ -1,0 +1,60 @@
+# Ctrl-C, and being killed.
+
+no_pictures() { [ -z "$(find . -mindepth 1 ! -name 'prompts*')" ]; }
+for signal in INT TERM; do
+    start "a cat" -t 1 --size 64x64 --steps 1000 --sampler heun
+    sleep 0.7
+    kill -$signal $child
+    ended
+    refuses 75 "SIG$signal while drawing" "interrupted"
+    is "leaves nothing" no_pictures
+done
+
+for n in 1 2 3 4 5 6; do echo "prompt number $n"; done >prompts.txt
+settings="-t 1 --size 64x64 --steps 60"
+limn batch prompts.txt -o whole $settings
+gives 0 "a batch that is left alone"
+two_there() { [ "$(ls "$folder"/*.png 2>/dev/null | wc -l)" -ge 2 ]; }
+hashes() { (cd "$1" && sha256sum ./*.png); }
+whole_pictures() {
+    local f
+    for f in "$1"/*.png; do is_png "$f" && "$LIMN" show "$f" >/dev/null || return 1; done
+}
+
+for signal in INT KILL; do
+    folder=stopped-$signal
+    start batch prompts.txt -o $folder $settings
+    wait_for 20 two_there
+    kill -$signal $child
+    ended
+    if [ $signal = INT ]; then
+        gives 75 "a batch on Ctrl-C"
+        holds "says how far it came" 'interrupted after [0-9] drawn' "$T/err"
+        same_text "leaves pictures and manifest only" "" \
+            "$(find $folder -type f ! -name '*.png' ! -name manifest.jsonl)"
+    else
+        gives 137 "a batch that is killed"
+        printf '{"file":"0003-pro' >>$folder/manifest.jsonl # what a crash may leave
+    fi
+    is "what is there is whole (SIG$signal)" whole_pictures $folder
+    limn batch prompts.txt -o $folder $settings
+    gives 0 "the same command goes on (SIG$signal)"
+    holds "and skips what is there" 'seed [0-9]*  \(there already\)' "$T/out"
+    same "in the end all is as if nothing had happened (SIG$signal)" "$(hashes whole)" \
+        "$(hashes $folder)"
+    lacks "every row of the manifest is whole (SIG$signal)" '^[^{]|[^}]$|^.*\}\{"file' \
+        $folder/manifest.jsonl
+    for f in $folder/*.png; do
+        holds "there is a row for ${f##*/} (SIG$signal)" \
+            "^\{\"file\":\"${f##*/}\",\"status\":\"(done|skipped)\",.*$(sha256 "$f")" \
+            $folder/manifest.jsonl
+    done
+done
+
+# A second Ctrl-C does not wait for the step.
+start "a cat" --steps 1000 --size 512x512
+sleep 0.4
+kill -INT $child
+kill -INT $child
+ended
+is "two Ctrl-C end it either way" [ "$status" = 75 -o "$status" = 130 ]
