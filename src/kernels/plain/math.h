@@ -23,7 +23,7 @@ static inline uint32_t limn_bits_of(float x) {
 
 /* e^x within 1.1 ulp; 0 below -87.33 (where the result would be subnormal), 2.4e38 above 88.37. NaN
  * stays NaN. x = n ln 2 + r with ln 2 in two parts (Cody and Waite), |r| < 0.347; then a polynomial
- * (Moshier, Cephes, expf) and n added to the exponent's bits. */
+ * (Moshier, Cephes, expf) times 2^n: a product, which is exact, and which any NaN survives. */
 static inline float limn_expf(float x) {
     const float round = 12582912.0f; /* 1.5 x 2^23: adding it rounds to an integer */
     float y = x > 88.37f ? 88.37f : x;
@@ -39,8 +39,8 @@ static inline float limn_expf(float x) {
     p = fmaf(p, r, 1.6666665459e-1f);
     p = fmaf(p, r, 5.0000001201e-1f);
     p = fmaf(p, r * r, r) + 1.0f;
-    float e = limn_float_of(limn_bits_of(p) + (limn_bits_of(t) << 23));
-    return x < -87.33f ? 0.0f : e;
+    float power = limn_float_of(0x3f800000u + (limn_bits_of(t) << 23)); /* 2^n */
+    return x < -87.33f ? 0.0f : p * power;
 }
 
 /* The error function within 4e-7 absolutely: x P(x^2) / Q(x^2) on [-3.925, 3.925], beyond which it
