@@ -98,7 +98,10 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
     if (!limn_exec_measuring(e)) {
         status = all_calls(&l, err);
     } else {
+        double before = e->flop;
         limn_unet_run(e, task->unet, &l.in, 0, &l.context, &l.out);
+        int more = limn_sampling_calls_of(task->sampler, task->steps) - 1;
+        e->flop += (e->flop - before) * more;
         if (task->watch) task->watch(task->user, 0, latents);
     }
     limn_arena_release(e->ws, mark);

@@ -36,7 +36,8 @@ typedef struct limn_denoise_task {
 int limn_denoise_batch(double guidance);
 
 /* Runs the task. latents [1, h, w, in_c] is the caller's memory, written in full; its h and w are
- * the picture's size. Source of the guidance: Ho and Salimans 2022, equation 6. */
+ * the picture's size. A measuring pass counts the memory and the work of the whole run.
+ * Source of the guidance: Ho and Salimans 2022, equation 6. */
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
                              limn_error *err);
 

@@ -143,6 +143,7 @@ static void attention_task(void *ctx, int lane) {
 void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
                         const limn_keys *keys, bool causal, float *out) {
     size_t mark = limn_arena_mark(e->ws);
+    e->flop += 4.0 * keys->n * keys->heads * keys->d * keys->tokens * tokens;
     attention_work w = {e->k, q, q_stride, tokens, keys, causal, out, NULL, 0, 0, 0};
     int tiles = BLOCK_SCORES / (keys->tokens * e->k->tile_rows);
     tiles = tiles < 1 ? 1 : least(tiles, BLOCK_TILES_MOST);

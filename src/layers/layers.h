@@ -106,6 +106,7 @@ typedef struct limn_exec {
     const limn_kernels *k;
     limn_arena *ws;
     limn_team *team; /* NULL: the caller alone */
+    double flop;     /* multiplications and additions so far, in products and attention */
 } limn_exec;
 
 /* Whether this is the measuring pass, in which nothing may be read or written. */

@@ -190,10 +190,11 @@ static int cut(work *k) {
 
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
                       const limn_finish *finish, float *out) {
+    double size = (double)rows->images * rows->out_h * rows->out_w * w->n * w->k;
+    e->flop += 2 * size;
     if (limn_exec_measuring(e)) return;
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
     k.parts = parts_of(rows->c, LIMN_TILE_DEPTH);
-    double size = (double)rows->images * rows->out_h * rows->out_w * w->n * w->k;
     limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
 }
 

@@ -183,6 +183,7 @@ static limn_status read_wishes(opening *o) {
 static void describe(const opening *o) {
     limn_model *m = o->m;
     limn_model_info *i = &m->info;
+    m->files_bytes = limn_folder_bytes_open(o->folder);
     i->name = m->name;
     i->sha256 = m->sha256;
     i->size_step_px = m->vae.scale_px;

@@ -8,7 +8,7 @@
 #define SIDE_MOST_PX 8192
 
 /* What a process holds before it opens a model: code, libraries, threads. */
-#define PROCESS_BYTES ((size_t)9 << 20)
+#define PROCESS_BYTES ((size_t)5 << 20)
 
 void limn_request_defaults(const limn_model *model, limn_request *request) {
     *request = (limn_request){.prompt = "",
@@ -88,7 +88,8 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     limn_schedule schedule = model->schedule;
     status = limn_schedule_choose(&schedule, request->schedule, err);
     size_t workspace = 0;
-    if (status == LIMN_OK) status = limn_render_measure(model, request, NULL, &workspace, err);
+    if (status == LIMN_OK)
+        status = limn_render_measure(model, request, NULL, &workspace, NULL, err);
     if (status == LIMN_OK) status = check_memory(model, request, workspace, err);
     return status;
 }
@@ -97,16 +98,21 @@ limn_status limn_request_plan(const limn_model *model, const limn_request *reque
                               limn_error *error) {
     limn_request own = *request;
     size_t workspace = 0;
+    double flop = 0;
     limn_status status = limn_request_check(model, &own, error);
-    if (status == LIMN_OK) status = limn_render_measure(model, &own, NULL, &workspace, error);
+    if (status == LIMN_OK)
+        status = limn_render_measure(model, &own, NULL, &workspace, &flop, error);
     if (status != LIMN_OK) return status;
     /* Pixels stay while the file is made, which is at most a little larger than they are. */
     size_t pixels = (size_t)own.width * (size_t)own.height * 3;
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
-    plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + plan->workspace_bytes;
+    /* The peak is either at the end of loading, with the files still open, or in the rendering. */
+    size_t most =
+        plan->workspace_bytes > model->files_bytes ? plan->workspace_bytes : model->files_bytes;
+    plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
     plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps);
-    plan->gflop = 0;
+    plan->gflop = flop / 1e9;
     return LIMN_OK;
 }
 

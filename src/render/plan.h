@@ -8,9 +8,10 @@
  * brought to limn's own spelling. LIMN_E_USAGE with a sentence. */
 limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err);
 
-/* The workspace that a checked request takes, exactly: the rendering's own code on a measuring
- * arena (render.c). options may be NULL. */
+/* The workspace that a checked request takes, exactly, and the work (multiplications and additions;
+ * NULL is fine): the rendering's own code on a measuring arena (render.c). options may be NULL. */
 limn_status limn_render_measure(const limn_model *model, const limn_request *request,
-                                const limn_options *options, size_t *bytes, limn_error *err);
+                                const limn_options *options, size_t *bytes, double *flop,
+                                limn_error *err);
 
 #endif

@@ -149,12 +149,14 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
 }
 
 limn_status limn_render_measure(const limn_model *model, const limn_request *request,
-                                const limn_options *options, size_t *bytes, limn_error *err) {
+                                const limn_options *options, size_t *bytes, double *flop,
+                                limn_error *err) {
     limn_arena plan = limn_arena_measure();
-    limn_exec e = {model->kernels, &plan, NULL};
+    limn_exec e = {model->kernels, &plan, NULL, 0};
     rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
     limn_status status = run_stages(&r, NULL);
     *bytes = plan.peak;
+    if (flop) *flop = e.flop;
     return status;
 }
 
@@ -191,7 +193,7 @@ typedef struct stages_body {
 
 static void run_body(void *ctx, limn_team *team) {
     stages_body *b = ctx;
-    limn_exec e = {b->r->model->kernels, b->ws, team};
+    limn_exec e = {b->r->model->kernels, b->ws, team, 0};
     b->r->e = &e;
     b->status = run_stages(b->r, b->rgb);
     b->r->e = NULL;
@@ -201,7 +203,8 @@ static void run_body(void *ctx, limn_team *team) {
 static limn_status render(rendering *r, limn_picture **out) {
     size_t bytes = 0;
     limn_arena ws = {0};
-    limn_status status = limn_render_measure(r->model, r->request, r->options, &bytes, r->err);
+    limn_status status =
+        limn_render_measure(r->model, r->request, r->options, &bytes, NULL, r->err);
     if (status == LIMN_OK) status = limn_arena_open(&ws, bytes, r->err);
     if (status != LIMN_OK) return status;
     size_t pixels = (size_t)r->request->width * (size_t)r->request->height;

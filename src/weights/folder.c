@@ -305,6 +305,12 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
     return sum;
 }
 
+size_t limn_folder_bytes_open(const limn_folder *f) {
+    size_t sum = 0;
+    for (int i = 0; i < f->count; i++) sum += f->files[i].bytes.size;
+    return sum;
+}
+
 /* ---- the hash -------------------------------------------------------------------------------- */
 
 int limn_folder_file_count(const limn_folder *f) {

@@ -212,4 +212,7 @@ void limn_folder_hash(const limn_folder *f, char hex[65]);
 /* How many numbers there are in all tensors opened so far, those of integer types left out. */
 uint64_t limn_folder_parameters(const limn_folder *f);
 
+/* Bytes in all files opened so far: what the folder holds in memory until it is closed. */
+size_t limn_folder_bytes_open(const limn_folder *f);
+
 #endif

@@ -49,7 +49,7 @@ static stage stage_open(const char *path) {
 }
 
 static limn_exec *stage_exec(stage *s) {
-    s->e = (limn_exec){s->m->kernels, &s->ws, NULL};
+    s->e = (limn_exec){s->m->kernels, &s->ws, NULL, 0};
     return &s->e;
 }
 
