@@ -8,7 +8,7 @@
 #define SIDE_MOST_PX 8192
 
 /* What a process holds before it opens a model: code, libraries, threads. */
-#define PROCESS_BYTES ((size_t)5 << 20)
+#define PROCESS_BYTES ((size_t)13 << 19)
 
 void limn_request_defaults(const limn_model *model, limn_request *request) {
     *request = (limn_request){.prompt = "",
