@@ -84,17 +84,17 @@ typedef struct limn_model limn_model;
 
 /* What a model is and what it wants. Strings live as long as the model. */
 typedef struct limn_model_info {
-    const char *name;        /* the folder's last component, or the model's own name */
-    const char *sha256;      /* 64 hex digits over every file that was read (docs/formats.md) */
-    int width, height;       /* its preferred size, px */
-    int size_step_px;        /* width and height must be multiples of this */
-    int steps;               /* its preferred number of steps */
-    double guidance;         /* its preferred guidance scale */
-    const char *sampler;     /* its preferred sampler, by name */
-    int max_tokens;          /* tokens of a prompt that it can take, without begin and end */
-    uint64_t parameters;     /* numbers in all its tensors */
-    size_t resident_bytes;   /* memory it holds */
-    const char *prediction;  /* "epsilon" or "v_prediction" */
+    const char *name;       /* the folder's last component, or the model's own name */
+    const char *sha256;     /* 64 hex digits over every file that was read (docs/formats.md) */
+    int width, height;      /* its preferred size, px */
+    int size_step_px;       /* width and height must be multiples of this */
+    int steps;              /* its preferred number of steps */
+    double guidance;        /* its preferred guidance scale */
+    const char *sampler;    /* its preferred sampler, by name */
+    int max_tokens;         /* tokens of a prompt that it can take, without begin and end */
+    uint64_t parameters;    /* numbers in all its tensors */
+    size_t resident_bytes;  /* memory it holds */
+    const char *prediction; /* "epsilon" or "v_prediction" */
 } limn_model_info;
 
 /* Loads the model folder at `path` (diffusers' layout). threads: how many to load with, 0 = one per
@@ -184,7 +184,8 @@ LIMN_API limn_status limn_prompt_inspect(const limn_model *model, const char *pr
 #define LIMN_SLUG_BYTES 41
 
 /* Makes of a prompt what can stand in a file name: a to z, 0 to 9 and single '-', "picture" where
- * nothing is left. "A red Apple!" gives "a-red-apple"; it ends at a word where it can. Cannot fail. */
+ * nothing is left. "A red Apple!" gives "a-red-apple"; it ends at a word where it can. Cannot fail.
+ */
 LIMN_API void limn_prompt_slug(const char *prompt, char slug[LIMN_SLUG_BYTES]);
 
 /* ---- rendering ------------------------------------------------------------------------------- */
@@ -286,25 +287,25 @@ typedef enum limn_batch_event {
 /* One line of a batch, handed to the callback; valid during the call only. */
 typedef struct limn_batch_item {
     limn_batch_event event;
-    int index, count;              /* this picture and how many there are, from 1 */
-    int line;                      /* in the prompt file, from 1 */
-    const char *file;              /* the picture's path; NULL where the line has no request */
-    const limn_request *request;   /* NULL where the line could not be read */
-    const limn_picture *picture;   /* the picture just made; only with LIMN_BATCH_DONE */
-    const limn_error *error;       /* only with LIMN_BATCH_FAILED */
-    bool repaired;                 /* invalid UTF-8 in the line was replaced by U+FFFD */
+    int index, count;            /* this picture and how many there are, from 1 */
+    int line;                    /* in the prompt file, from 1 */
+    const char *file;            /* the picture's path; NULL where the line has no request */
+    const limn_request *request; /* NULL where the line could not be read */
+    const limn_picture *picture; /* the picture just made; only with LIMN_BATCH_DONE */
+    const limn_error *error;     /* only with LIMN_BATCH_FAILED */
+    bool repaired;               /* invalid UTF-8 in the line was replaced by U+FFFD */
 } limn_batch_item;
 
 /* How a batch is run. */
 typedef struct limn_batch_options {
-    limn_request base;     /* what a line does not say; its strings stay the caller's */
-    limn_options render;   /* threads, progress, preview */
-    const char *folder;    /* where pictures and manifest.jsonl go; NULL = the current folder */
-    int count;             /* pictures for each line, seeds rising; 0 = 1 */
-    bool has_seed;         /* base.seed was asked for; else seeds come from text and place */
-    bool force;            /* render again what is there, and replace files of other requests */
-    bool dry_run;          /* check every line and report what would be done; write nothing */
-    void *user;            /* handed to `item` */
+    limn_request base;   /* what a line does not say; its strings stay the caller's */
+    limn_options render; /* threads, progress, preview */
+    const char *folder;  /* where pictures and manifest.jsonl go; NULL = the current folder */
+    int count;           /* pictures for each line, seeds rising; 0 = 1 */
+    bool has_seed;       /* base.seed was asked for; else seeds come from text and place */
+    bool force;          /* render again what is there, and replace files of other requests */
+    bool dry_run;        /* check every line and report what would be done; write nothing */
+    void *user;          /* handed to `item` */
     void (*item)(void *user, const limn_batch_item *item); /* may be NULL */
 } limn_batch_options;
 
@@ -317,7 +318,8 @@ typedef struct limn_batch_result {
  *   name   what to call the file in sentences, e.g. "prompts.txt"
  *   text   its bytes, which need not end in NUL
  * A bad line is reported through `item`, counted in result->failed, and does not stop the others.
- * Fails with LIMN_E_CANCELLED (what is done stays done), LIMN_E_CREATE, LIMN_E_IO, LIMN_E_MEMORY. */
+ * Fails with LIMN_E_CANCELLED (what is done stays done), LIMN_E_CREATE, LIMN_E_IO, LIMN_E_MEMORY.
+ */
 LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, const char *text,
                                     size_t size, const limn_batch_options *options,
                                     limn_batch_result *result, limn_error *error);

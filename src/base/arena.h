@@ -31,7 +31,9 @@ typedef struct limn_arena {
 limn_arena limn_arena_measure(void);
 
 /* Whether blocks from this arena must not be touched. */
-static inline bool limn_arena_measuring(const limn_arena *a) { return a->block == NULL; }
+static inline bool limn_arena_measuring(const limn_arena *a) {
+    return a->block == NULL;
+}
 
 /* Takes one block of `size` bytes from the system. LIMN_E_MEMORY, with the size in the sentence. */
 limn_status limn_arena_open(limn_arena *a, size_t size, limn_error *err);
@@ -39,8 +41,8 @@ limn_status limn_arena_open(limn_arena *a, size_t size, limn_error *err);
 /* Gives the block back. An arena that was never opened is fine if zeroed. */
 void limn_arena_close(limn_arena *a);
 
-/* `count` items of `size` bytes each, aligned to LIMN_ALIGN. NULL while measuring, and where count x
- * size overflows or the arena is full (then a->peak is SIZE_MAX, which the plan reports). */
+/* `count` items of `size` bytes each, aligned to LIMN_ALIGN. NULL while measuring, and where count
+ * x size overflows or the arena is full (then a->peak is SIZE_MAX, which the plan reports). */
 void *limn_arena_take(limn_arena *a, size_t count, size_t size);
 
 /* Room for `count` float32 values. */
@@ -49,7 +51,11 @@ static inline float *limn_arena_floats(limn_arena *a, size_t count) {
 }
 
 /* The level to return to, and the return: everything taken since the mark is given back. */
-static inline size_t limn_arena_mark(const limn_arena *a) { return a->used; }
-static inline void limn_arena_release(limn_arena *a, size_t mark) { a->used = mark; }
+static inline size_t limn_arena_mark(const limn_arena *a) {
+    return a->used;
+}
+static inline void limn_arena_release(limn_arena *a, size_t mark) {
+    a->used = mark;
+}
 
 #endif

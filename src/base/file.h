@@ -32,8 +32,8 @@ bool limn_file_exists(const char *path);
 bool limn_file_is_folder(const char *path); /* false where it does not exist */
 
 /* Writes a whole file. overwrite false: LIMN_E_CREATE where one is there, checked in the same step
- * as the naming (link), so two processes cannot both win. LIMN_E_CREATE where the folder is missing or may not
- * be written, LIMN_E_IO for a full disk or a failing device. */
+ * as the naming (link), so two processes cannot both win. LIMN_E_CREATE where the folder is missing
+ * or may not be written, LIMN_E_IO for a full disk or a failing device. */
 limn_status limn_file_write(const char *path, const void *data, size_t size, bool overwrite,
                             limn_error *err);
 

@@ -22,7 +22,7 @@ typedef struct limn_rng {
     int mt_next;
     bool has_spare; /* the second half of a Box-Muller pair drawn one at a time */
     double spare;
-    uint64_t seed; /* Philox's key */
+    uint64_t seed;  /* Philox's key */
     uint32_t draws; /* how many calls came before: Philox's first counter word */
 } limn_rng;
 

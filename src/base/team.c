@@ -12,6 +12,9 @@
  * pauses between loops, shorter than what another process would miss. */
 #define SPINS 1500
 
+/* See limn_team_run. */
+#define THREADS_MOST 512
+
 /* The ticket names the loop under way and its next task, in one word so that it can be taken in one
  * step: [generation 24 | tasks 20 | next 20]. */
 #define TASKS_MOST       0xfffff
@@ -118,6 +121,7 @@ void limn_team_loop(limn_team *team, int tasks, void (*task)(void *ctx, int i), 
 
 void limn_team_run(int threads, void (*body)(void *ctx, limn_team *team), void *ctx) {
     limn_fp_state own = limn_fp_enter();
+    if (threads > THREADS_MOST) threads = THREADS_MOST;
     if (threads <= 1) {
         body(ctx, NULL);
         limn_fp_leave(own);
@@ -139,4 +143,21 @@ void limn_team_run(int threads, void (*body)(void *ctx, limn_team *team), void *
         limn_fp_leave(old);
     }
     limn_fp_leave(own);
+}
+
+/* limn_parallel's loop as the body of a team. */
+typedef struct single_loop {
+    int tasks;
+    void (*task)(void *ctx, int i);
+    void *ctx;
+} single_loop;
+
+static void run_single(void *ctx, limn_team *team) {
+    const single_loop *l = ctx;
+    limn_team_loop(team, l->tasks, l->task, l->ctx);
+}
+
+void limn_parallel(int threads, int tasks, void (*task)(void *ctx, int i), void *ctx) {
+    single_loop loop = {tasks, task, ctx};
+    limn_team_run(threads < tasks ? threads : tasks, run_single, &loop);
 }

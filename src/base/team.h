@@ -1,4 +1,4 @@
-/* A team: threads that stay together for one picture.
+/* A team: threads that stay together for one picture. The only place that starts threads (OpenMP).
  *
  * A picture is thousands of short parallel loops, some of them microseconds long. Ending a loop at
  * OpenMP's barrier costs little on an idle machine and milliseconds on a busy one, where a thread
@@ -6,19 +6,25 @@
  * are started once (by OpenMP), loops are handed to whoever is awake, and a loop is over when its
  * tasks are done: a caller who is alone does them alone.
  *
- * As in thread.h, which thread runs which task cannot be seen in the result, and every task runs in
- * the contract's floating-point environment. */
+ * Threads split outputs, never a sum: tasks are numbered by the shape of the work, each writes its
+ * own part, and which thread runs which task cannot be seen in the result. Every task runs in the
+ * contract's floating-point environment (thread.h). */
 #ifndef LIMN_BASE_TEAM_H
 #define LIMN_BASE_TEAM_H
 
 typedef struct limn_team limn_team;
 
 /* Runs body(ctx, team) on the calling thread with `threads` threads in all at its service; returns
- * when body has. With one thread, team is NULL. */
+ * when body has. With one thread, team is NULL. At most 512 threads are started: OpenMP ends the
+ * process where the system gives it none, so a slip of the finger must not ask for a million. */
 void limn_team_run(int threads, void (*body)(void *ctx, limn_team *team), void *ctx);
 
 /* Runs task(ctx, i) for every i in [0, tasks) and returns when all are done. Only for the thread
  * that runs the body, one loop at a time. team NULL: all run on the caller. */
 void limn_team_loop(limn_team *team, int tasks, void (*task)(void *ctx, int i), void *ctx);
+
+/* One loop with a team of its own: for work that is long and comes once. At most as many threads as
+ * tasks; 0 threads and fewer count as 1. */
+void limn_parallel(int threads, int tasks, void (*task)(void *ctx, int i), void *ctx);
 
 #endif

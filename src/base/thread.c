@@ -1,8 +1,6 @@
 #include "base/thread.h"
 
-#include <omp.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -10,10 +8,6 @@
 #elif !defined(__aarch64__)
 #include <fenv.h>
 #endif
-
-/* More threads than any machine has use for. OpenMP ends the process where the system gives it no
- * thread, so a slip of the finger must not ask for a million. */
-#define MOST_THREADS 512
 
 /* MXCSR after a reset: all exceptions masked, round to nearest, no flush to zero (FTZ), subnormal
  * inputs kept (DAZ). Intel SDM vol. 1, 10.2.3. */
@@ -57,25 +51,4 @@ int limn_threads_default(void) {
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
-}
-
-void limn_parallel(int threads, int tasks, void (*task)(void *ctx, int i), void *ctx) {
-    if (threads > MOST_THREADS) threads = MOST_THREADS;
-    if (threads > tasks) threads = tasks;
-    if (threads <= 1) {
-        limn_fp_state old = limn_fp_enter();
-        for (int i = 0; i < tasks; i++) task(ctx, i);
-        limn_fp_leave(old);
-        return;
-    }
-    /* 64 bits: every thread counts once past the end. */
-    atomic_llong next = 0;
-#pragma omp parallel num_threads(threads) default(none) shared(next, tasks, task, ctx)
-    {
-        /* OpenMP's threads may belong to the caller's program too, so each is left as it was. */
-        limn_fp_state old = limn_fp_enter();
-        for (long long i; (i = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed)) < tasks;)
-            task(ctx, (int)i);
-        limn_fp_leave(old);
-    }
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/thread.h"
+#include "base/team.h"
 #include "layers/layers.h"
 
 /* Numbers converted at a time, on the stack. */

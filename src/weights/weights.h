@@ -145,7 +145,8 @@ limn_status limn_config_text(const limn_config *c, const char *key, const char *
 limn_status limn_config_ints(const limn_config *c, const char *key, int want, long min, long max,
                              int *out, int most, int *count, limn_error *err);
 
-/* An array of 1 to `most` numbers from min to max, whole or not, into out[most]. *count as above. */
+/* An array of 1 to `most` numbers from min to max, whole or not, into out[most]. *count as above.
+ */
 limn_status limn_config_numbers(const limn_config *c, const char *key, double min, double max,
                                 double *out, int most, int *count, limn_error *err);
 

@@ -1,6 +1,8 @@
 /* Threads: every task exactly once, and the contract's floating-point environment in each. */
 #include "base/thread.h"
 
+#include "base/team.h"
+
 #include <fenv.h>
 #include <float.h>
 #include <limits.h>
