@@ -99,8 +99,9 @@ int limn_tool_again(const limn_tool_options *o) {
     limn_error error;
     limn_tool_interrupt_catch();
     int status = (int)limn_picture_load(o->operand, &picture, &error);
-    if (status == LIMN_OK) status = (int)limn_recipe_read(picture, &recipe, &error);
-    if (status != LIMN_OK) limn_tool_fail_with(&error);
+    if (status != LIMN_OK) return limn_tool_fail_with(&error);
+    status = (int)limn_recipe_read(picture, &recipe, &error);
+    if (status != LIMN_OK) limn_tool_fail_about(o->operand, &error);
     job.picture = picture;
     job.recipe = recipe;
     if (status == LIMN_OK) status = limn_tool_read(o->operand, &job.bytes);

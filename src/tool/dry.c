@@ -35,8 +35,7 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
     printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
            megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
            megabytes(plan->workspace_bytes));
-    printf("%-12s%.1f GFLOP in %d evaluations of the U-Net\n", "work", plan->gflop,
-           plan->evaluations);
+    printf("%-12s%.1f GFLOP, U-Net evaluations: %d\n", "work", plan->gflop, plan->evaluations);
 }
 
 static void print_json(const limn_tool_job *job, const limn_request *request, const limn_plan *plan,

@@ -60,6 +60,10 @@ int limn_tool_fail_with(const limn_error *error) {
     return limn_tool_fail((int)error->status, "%s", error->text);
 }
 
+int limn_tool_fail_about(const char *path, const limn_error *error) {
+    return limn_tool_fail((int)error->status, "%s: %s", path, error->text);
+}
+
 void limn_tool_warn(const limn_tool_options *options, const char *format, ...) {
     if (options->quiet) return;
     va_list args;

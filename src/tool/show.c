@@ -39,10 +39,11 @@ int limn_tool_show(const limn_tool_options *options) {
     limn_picture *picture = NULL;
     limn_recipe *recipe = NULL;
     limn_error error;
-    limn_status status = limn_picture_load(options->operand, &picture, &error);
-    if (status == LIMN_OK) status = limn_recipe_read(picture, &recipe, &error);
+    int status = (int)limn_picture_load(options->operand, &picture, &error);
+    if (status != LIMN_OK) return limn_tool_fail_with(&error);
+    status = (int)limn_recipe_read(picture, &recipe, &error);
     if (status != LIMN_OK) {
-        status = (limn_status)limn_tool_fail_with(&error);
+        limn_tool_fail_about(options->operand, &error);
     } else if (options->json) {
         show_json(picture, recipe, options->operand);
     } else {
@@ -50,5 +51,5 @@ int limn_tool_show(const limn_tool_options *options) {
     }
     limn_recipe_free(recipe);
     limn_picture_free(picture);
-    return (int)status;
+    return status;
 }

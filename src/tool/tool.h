@@ -81,6 +81,9 @@ int limn_tool_fail(int status, const char *format, ...) __attribute__((format(pr
 /* The same for the sentence that the library wrote. */
 int limn_tool_fail_with(const limn_error *error);
 
+/* The same with the name of the file that it is about before it. */
+int limn_tool_fail_about(const char *path, const limn_error *error);
+
 /* "limn: warning: ..." on stderr, and "limn: ..." about the way of things; neither when quiet. */
 void limn_tool_warn(const limn_tool_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -79,5 +79,9 @@ refuses 65 "again of half a PNG" "half\.png"
 : >nothing.png
 limn show nothing.png
 refuses 65 "show of an empty file" "nothing\.png"
+limn show "$top/tests/golden/vignette/apple.png"
+refuses 65 "show of a PNG without a recipe" "apple\.png: .*no recipe"
+limn again "$top/tests/golden/vignette/apple.png"
+refuses 65 "again of a PNG without a recipe" "apple\.png: .*no recipe"
 limn show .
 is "show of a folder is refused" [ "$status" -ge 64 -a -s "$T/err" ]
