@@ -1,6 +1,9 @@
 /* Which level runs: the best that the processor and the operating system support. */
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "kernels/levels.h"
 #include "limn.h"
@@ -18,18 +21,26 @@ static const limn_kernels *const levels[] = {
 
 #define LEVELS ((int)(sizeof levels / sizeof *levels))
 
+#if defined(__x86_64__)
+/* What the level avx2 is compiled with. Clang's __builtin_cpu_supports has no word for F16C; that
+ * the system keeps the registers follows from AVX2. */
+static bool has_avx2(void) {
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 static bool runs_here(const limn_kernels *k) {
 #if defined(__x86_64__)
-    if (k == &limn_kernels_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("f16c");
+    if (k == &limn_kernels_avx2) return has_avx2();
 #if defined(LIMN_SIMDE) /* AVX-512 played on other instructions, to test its logic anywhere */
     if (k == &limn_kernels_avx512) return true;
 #endif
     if (k == &limn_kernels_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+               has_avx2();
 #endif
     (void)k;
     return true;
