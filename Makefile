@@ -166,10 +166,16 @@ format:
 pins: $(BUILD)/limn $(BUILD)/tests/bits/probe
 	tests/bits/run --pin
 
-BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
-bench: limn $(BENCH_BIN)
-	@[ -n "$(BENCH_BIN)" ] || { echo "there is nothing in tests/bench to run" >&2; exit 1; }
-	@for b in $(BENCH_BIN); do $$b || exit 1; done
+# make bench ARGS="--quick --json": see tests/bench/bench.c. Calls on the layers pass through the
+# bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
+BENCH_WRAPS := linear_run conv_run attention_run group_norm_run layer_norm_run geglu_run \
+    tensors_want tensors_find
+bench: limn $(BUILD)/bench
+	@$(BUILD)/bench $(ARGS)
+$(BUILD)/bench: $(BENCH_OBJ) $(BUILD)/liblimn.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(BENCH_WRAPS:%=-Wl,--wrap=limn_%) -o $@ $^ $(ALL_LDLIBS)
 
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
@@ -199,6 +205,6 @@ uninstall:
 clean:
 	rm -rf build limn liblimn.a liblimn.so
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ))
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ))
 .PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always
 .DELETE_ON_ERROR:

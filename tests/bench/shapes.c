@@ -1,0 +1,252 @@
+/* Which calls on src/layers the networks make, found by letting them make them.
+ *
+ * The program is linked with --wrap (Makefile): calls on limn_linear_run and its like come here
+ * first. While a network runs its measuring pass for us, they are written down. Stable Diffusion
+ * 1.5 is built from its configurations alone: limn_tensors_want finds any tensor of any shape where
+ * there is no file to look in, since a measuring pass reads none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "decode/vae.h"
+#include "denoise/unet.h"
+#include "render/model.h"
+#include "text/text.h"
+
+/* Where calls are written down; NULL: nowhere. The only variable of this program that outlives a
+ * call, as wrapped functions take no context. */
+static bench_network *recording;
+
+static void record(bench_shape s) {
+    bench_network *net = recording;
+    net->gflop += bench_gflop(&s);
+    for (int i = 0; i < net->count; i++)
+        if (memcmp(&net->shape[i], &s, sizeof s) == 0) {
+            net->times[i]++;
+            return;
+        }
+    if (net->count == BENCH_SHAPES_MOST) return;
+    net->shape[net->count] = s;
+    net->times[net->count++] = 1;
+}
+
+double bench_gflop(const bench_shape *s) {
+    double rows = (double)s->n * s->out_h * s->out_w;
+    switch (s->kind) {
+    case BENCH_LINEAR:
+    case BENCH_CONV:
+        return 2e-9 * rows * s->out_c * s->kernel * s->kernel * s->c;
+    case BENCH_ATTENTION:
+        return 4e-9 * s->n * s->heads * s->h * s->keys * s->c;
+    default:
+        return 0;
+    }
+}
+
+/* ---- the wrapped functions --------------------------------------------------------------------
+ */
+
+limn_status __real_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
+                                     const uint64_t *shape, const limn_tensor **out,
+                                     limn_error *err);
+limn_status __wrap_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
+                                     const uint64_t *shape, const limn_tensor **out,
+                                     limn_error *err);
+limn_status __wrap_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
+                                     const uint64_t *shape, const limn_tensor **out,
+                                     limn_error *err) {
+    static const limn_tensor any = {.name = "", .dtype = LIMN_F16};
+    if (t) return __real_limn_tensors_want(t, name, rank, shape, out, err);
+    *out = &any;
+    return LIMN_OK;
+}
+
+const limn_tensor *__real_limn_tensors_find(const limn_tensors *t, const char *name);
+const limn_tensor *__wrap_limn_tensors_find(const limn_tensors *t, const char *name);
+const limn_tensor *__wrap_limn_tensors_find(const limn_tensors *t, const char *name) {
+    return t ? __real_limn_tensors_find(t, name) : NULL;
+}
+
+void __real_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                            size_t rows, const limn_finish *finish, float *out);
+void __wrap_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                            size_t rows, const limn_finish *finish, float *out);
+void __wrap_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                            size_t rows, const limn_finish *finish, float *out) {
+    bench_shape s = {.kind = BENCH_LINEAR, .n = 1, .h = (int)rows, .w = 1, .c = w->k};
+    s.out_h = s.up_h = s.h;
+    s.out_w = s.up_w = s.kernel = s.stride = 1;
+    s.out_c = w->n;
+    if (finish) {
+        s.act = finish->act;
+        /* While measuring, a residual is a NULL: whoever passes `finish` without an activation
+         * passes one for its residual. */
+        s.residual = finish->residual || finish->act == LIMN_ACT_NONE;
+    }
+    if (recording) record(s);
+    __real_limn_linear_run(e, w, x, x_stride, rows, finish, out);
+}
+
+void __real_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h,
+                          int up_w, const limn_finish *finish, limn_map *out);
+void __wrap_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h,
+                          int up_w, const limn_finish *finish, limn_map *out);
+void __wrap_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h,
+                          int up_w, const limn_finish *finish, limn_map *out) {
+    bench_shape s = {.kind = BENCH_CONV, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
+    s.out_h = out->h;
+    s.out_w = out->w;
+    s.out_c = conv->matrix.n;
+    s.up_h = up_h;
+    s.up_w = up_w;
+    s.kernel = conv->kernel;
+    s.stride = conv->stride;
+    s.pad = conv->pad;
+    if (recording) record(s);
+    __real_limn_conv_run(e, conv, x, up_h, up_w, finish, out);
+}
+
+void __real_limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
+                               const limn_keys *keys, bool causal, float *out);
+void __wrap_limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
+                               const limn_keys *keys, bool causal, float *out);
+void __wrap_limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
+                               const limn_keys *keys, bool causal, float *out) {
+    bench_shape s = {.kind = BENCH_ATTENTION, .n = keys->n, .h = tokens, .w = 1, .c = keys->d};
+    s.keys = keys->tokens;
+    s.heads = keys->heads;
+    s.causal = causal;
+    if (recording) record(s);
+    __real_limn_attention_run(e, q, q_stride, tokens, keys, causal, out);
+}
+
+void __real_limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                                const float *modulation, limn_activation act, limn_map *out);
+void __wrap_limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                                const float *modulation, limn_activation act, limn_map *out);
+void __wrap_limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                                const float *modulation, limn_activation act, limn_map *out) {
+    bench_shape s = {.kind = BENCH_GROUP_NORM, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
+    s.heads = norm->groups;
+    s.act = act;
+    if (recording) record(s);
+    __real_limn_group_norm_run(e, norm, x, modulation, act, out);
+}
+
+void __real_limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
+                                float *out);
+void __wrap_limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
+                                float *out);
+void __wrap_limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
+                                float *out) {
+    if (recording)
+        record(
+            (bench_shape){.kind = BENCH_LAYER_NORM, .n = 1, .h = (int)rows, .w = 1, .c = norm->c});
+    __real_limn_layer_norm_run(e, norm, x, rows, out);
+}
+
+void __real_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
+void __wrap_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
+void __wrap_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out) {
+    if (recording)
+        record((bench_shape){.kind = BENCH_GEGLU, .n = 1, .h = (int)rows, .w = 1, .c = d});
+    __real_limn_geglu_run(e, x, rows, d, out);
+}
+
+/* ---- the networks ------------------------------------------------------------------------------
+ */
+
+/* A latent diffusion model's three networks, from files or from configurations alone. */
+typedef struct parts {
+    const limn_text *text;
+    const limn_unet *unet;
+    const limn_vae *vae;
+    int w, h; /* of the latents */
+} parts;
+
+static void start(bench_network *net, const char *name, const char *what, bool built_in) {
+    *net = (bench_network){.name = name, .what = what, .built_in = built_in};
+    recording = net;
+}
+
+static void record_parts(const limn_kernels *k, const parts *p, const char *const names[3],
+                         bool built_in, bench_network *nets) {
+    limn_arena plan = limn_arena_measure();
+    limn_exec e = {.k = k, .ws = &plan};
+    limn_map in = {NULL, 2, p->h, p->w, p->unet->in_c}, picture = {0};
+    limn_unet_context *context = calloc(1, sizeof *context);
+    if (!context) return;
+    start(&nets[0], names[0], "two prompts", built_in);
+    limn_text_run(&e, p->text, NULL, 2, NULL, NULL);
+    recording = NULL;
+    limn_unet_prepare(&e, p->unet, NULL, 2, p->text->positions, NULL, context);
+    start(&nets[1], names[1], "one guided evaluation", built_in);
+    limn_unet_run(&e, p->unet, &in, 0, context, &in);
+    start(&nets[2], names[2], "one picture", built_in);
+    in.n = 1;
+    limn_vae_decode(&e, p->vae, &in, &picture);
+    recording = NULL;
+    free(context);
+}
+
+/* What stands in the configurations of Stable Diffusion 1.5, as far as it is not the default. */
+static const char sd15_text[] =
+    "{\"hidden_size\": 768, \"intermediate_size\": 3072, \"num_attention_heads\": 12}";
+static const char sd15_unet[] =
+    "{\"block_out_channels\": [320, 640, 1280, 1280], \"cross_attention_dim\": 768,"
+    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\","
+    "\"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\","
+    "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]}";
+static const char sd15_vae[] =
+    "{\"block_out_channels\": [128, 256, 512, 512], \"layers_per_block\": 2}";
+
+/* The three networks of SD 1.5, without weights. */
+typedef struct sd15 {
+    limn_text text;
+    limn_unet unet;
+    limn_vae vae;
+} sd15;
+
+static bool build_sd15(const limn_kernels *k, sd15 *m) {
+    static const char *const texts[3] = {sd15_text, sd15_unet, sd15_vae};
+    limn_config *config[3] = {NULL};
+    limn_error error = {0};
+    limn_arena plan = limn_arena_measure();
+    limn_loader ld = {.k = k, .arena = &plan, .err = &error};
+    for (int i = 0; i < 3 && ld.status == LIMN_OK; i++)
+        ld.status = limn_config_read((const uint8_t *)texts[i], strlen(texts[i]), "sd15",
+                                     &config[i], &error);
+    if (ld.status == LIMN_OK) {
+        limn_text_load(&ld, config[0], &m->text);
+        limn_unet_load(&ld, config[1], &m->unet);
+        limn_vae_load(&ld, config[2], &m->vae);
+    }
+    if (ld.status != LIMN_OK) fprintf(stderr, "bench: SD 1.5: %s\n", error.text);
+    for (int i = 0; i < 3; i++) limn_config_free(config[i]);
+    return ld.status == LIMN_OK;
+}
+
+bench_network *bench_networks(const bench *b, int *count) {
+    static const char *const own[] = {"built-in text encoder", "built-in U-Net",
+                                      "built-in decoder"};
+    static const char *const sd[] = {"SD 1.5 text encoder", "SD 1.5 U-Net, 512x512",
+                                     "SD 1.5 VAE decoder, 512x512"};
+    const limn_kernels *k = b->level[0].k;
+    const limn_model *m = b->model;
+    bench_network *nets = calloc(6, sizeof *nets);
+    sd15 *big = calloc(1, sizeof *big);
+    bool good = nets && big && build_sd15(k, big);
+    if (good) {
+        int scale = m->vae.scale_px;
+        parts mine = {&m->text, &m->unet, &m->vae, m->info.width / scale, m->info.height / scale};
+        record_parts(k, &mine, own, true, nets);
+        record_parts(k, &(parts){&big->text, &big->unet, &big->vae, 64, 64}, sd, false, nets + 3);
+    } else {
+        free(nets);
+        nets = NULL;
+    }
+    free(big);
+    *count = 6;
+    return nets;
+}
