@@ -87,6 +87,14 @@ typedef struct limn_kernels {
     void (*scale_shift)(const float *x, int pixels, int c, const float *scale, const float *shift,
                         limn_activation act, float *out);
 
+    /* The three transforms of Winograd's convolution F(4x4, 3x3); see plain/winograd.h.
+     *   input    pixel [36] points at a 6 x 6 window's pixels, c channels each; out[p x stride + i]
+     *   weights  g[t x tap_stride + i]: 9 taps of n outputs; out[p x stride + i]
+     *   output   m[p x stride + i]: 36 sums of n outputs; out [16][n] */
+    void (*winograd_input)(const float *const *pixel, int c, float *out, size_t stride);
+    void (*winograd_weights)(const float *g, size_t tap_stride, int n, float *out, size_t stride);
+    void (*winograd_output)(const float *m, size_t stride, int n, float *out);
+
     /* float16 bits to float32, exactly. */
     void (*from_f16)(const uint16_t *x, size_t n, float *out);
 } limn_kernels;

@@ -19,8 +19,7 @@
 /* Multiply-adds below which threads cost more than they bring. */
 #define SERIAL_WORK 65536.0
 
-/* What pointers to padding point at: as many zeros as a segment is long. */
-static const float zeros[LIMN_TILE_DEPTH];
+const float limn_zeros[LIMN_CHANNELS_MOST];
 
 /* A product under way: its operands and how it is cut. */
 typedef struct work {
@@ -82,10 +81,8 @@ static void advance(block *b) {
     b->segment += b->segments;
 }
 
-/* Where the run of pixel (y, x) under tap (ky, kx) begins, or zeros. */
-static const float *run_at(const limn_rows *r, int image, int y, int x, int ky, int kx) {
-    int sy = y * r->stride + ky - r->pad, sx = x * r->stride + kx - r->pad;
-    if (sy < 0 || sy >= r->up_h || sx < 0 || sx >= r->up_w) return zeros;
+const float *limn_rows_at(const limn_rows *r, int image, int sy, int sx) {
+    if (sy < 0 || sy >= r->up_h || sx < 0 || sx >= r->up_w) return limn_zeros;
     if (r->up_h != r->h) sy = (int)((int64_t)sy * r->h / r->up_h);
     if (r->up_w != r->w) sx = (int)((int64_t)sx * r->w / r->up_w);
     size_t pixel = ((size_t)image * (size_t)r->h + (size_t)sy) * (size_t)r->w + (size_t)sx;
@@ -100,9 +97,9 @@ static void look_up(const work *k, const region *g, const block *b, int row, int
         int y = (g->row + row + i) / r->out_w, x = (g->row + row + i) % r->out_w;
         for (int s = 0; s < b->segments; s++) {
             int tap = (b->segment + s) / k->parts, part = (b->segment + s) % k->parts;
-            const float *run = run_at(r, g->image, y, x, tap / r->kernel, tap % r->kernel);
-            table[s * k->kernels->tile_rows + i] =
-                run == zeros ? zeros : run + part * LIMN_TILE_DEPTH;
+            const float *run = limn_rows_at(r, g->image, y * r->stride + tap / r->kernel - r->pad,
+                                            x * r->stride + tap % r->kernel - r->pad);
+            table[s * k->kernels->tile_rows + i] = run + part * LIMN_TILE_DEPTH;
         }
     }
 }
@@ -234,5 +231,8 @@ void limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int u
                         .pad = conv->pad,
                         .out_h = out->h,
                         .out_w = out->w};
-    limn_product_run(e, &conv->matrix, &window, finish, out->v);
+    if (limn_winograd_suits(conv, out))
+        limn_winograd_run(e, conv, &window, finish, out->v);
+    else
+        limn_product_run(e, &conv->matrix, &window, finish, out->v);
 }

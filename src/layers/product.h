@@ -16,8 +16,35 @@ typedef struct limn_rows {
     int out_h, out_w; /* rows of one image */
 } limn_rows;
 
+/* The most channels that a layer may take in; loaders refuse more. */
+#define LIMN_CHANNELS_MOST 65536
+
+/* What padding is read from: as many zeros as a pixel can have channels. */
+extern const float limn_zeros[LIMN_CHANNELS_MOST];
+
+/* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
+const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
+
+/* The most channels that a layer may take in; loaders refuse more. */
+#define LIMN_CHANNELS_MOST 65536
+
+/* What padding is read from: as many zeros as a pixel can have channels. */
+extern const float limn_zeros[LIMN_CHANNELS_MOST];
+
+/* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
+const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
+
 /* out[images x out_h x out_w, w->n] = rows x w, finished. */
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
                       const limn_finish *finish, float *out);
+
+/* Whether a convolution is computed by Winograd's F(4x4, 3x3): a function of its shape alone, and
+ * part of the contract. */
+bool limn_winograd_suits(const limn_conv *conv, const limn_map *out);
+
+/* What limn_product_run computes, by F(4x4, 3x3): a quarter of the multiplications, rounded
+ * differently. Source: Lavin and Gray 2016. */
+void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
+                       const limn_finish *finish, float *out);
 
 #endif

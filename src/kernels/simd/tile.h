@@ -5,7 +5,7 @@
  * and fewer loads than multiply-adds. Register budget: sums + b + one broadcast.
  *   AVX2     6 x 16: 12 sums of 16 registers    (Haswell and later, Zen)
  *   AVX-512 12 x 32: 24 sums of 32 registers
- *   NEON     8 x 12: 24 sums of 32 registers
+ *   NEON     6 x 16: 24 sums of 32 registers
  * The order of the chain is that of c/tile.h. */
 #ifndef LIMN_KERNELS_SIMD_TILE_H
 #define LIMN_KERNELS_SIMD_TILE_H
@@ -18,12 +18,9 @@
 #if defined(LIMN_LEVEL_AVX512)
 #define ROWS  12
 #define PANEL 32
-#elif defined(LIMN_LEVEL_AVX2)
+#else
 #define ROWS  6
 #define PANEL 16
-#else
-#define ROWS  8
-#define PANEL 12
 #endif
 #define VECS (PANEL / VEC)
 
@@ -90,8 +87,6 @@ static void tile_rows(const limn_tile *t, float *c, size_t c_stride) {
     case 8:
         tile_of(t, 8, c, c_stride);
         break;
-#endif
-#if ROWS > 8
     case 9:
         tile_of(t, 9, c, c_stride);
         break;
