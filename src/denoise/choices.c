@@ -12,12 +12,17 @@ static const limn_choice samplers[] = {
     {"heun", "Heun", "Euler that looks twice: half the steps for twice the work"},
     {"dpmpp_2m", "DPM++ 2M", "fast and sharp; the one to begin with"},
     {"dpmpp_2m_sde", "DPM++ 2M SDE", "DPM++ 2M with fresh noise in every step"},
+    {"dpmpp_2s", "DPM++ 2S", "DPM++ in pairs of calls, without memory beyond the pair"},
     {"dpmpp_3m", "DPM++ 3M", "DPM++ 2M with one more picture of memory"},
     {"unipc", "UniPC", "DPM++ 2M that corrects each step; good at 5 to 15 steps"},
     {"ddim", "DDIM", "straight to the picture; with --eta, some noise on the way"},
-    {"ddpm", "DDPM", "the first diffusion sampler; wants hundreds of steps"},
     {"pndm", "PLMS", "DDIM with a memory of the last four slopes"},
+    {"lms", "LMS", "Euler with a memory of the last four slopes"},
+    {"kdpm2", "DPM2", "looks half-way before each step: twice the work"},
+    {"kdpm2_a", "DPM2 a", "DPM2 with fresh noise in every step"},
+    {"deis", "DEIS", "as DPM++ 2M, on the noise in place of the picture"},
     {"lcm", "LCM", "for models distilled to draw in 1 to 8 steps"},
+    {"ddpm", "DDPM", "the first diffusion sampler; wants hundreds of steps"},
 };
 
 static const limn_choice schedules[] = {
@@ -54,6 +59,9 @@ static const alias sampler_aliases[] = {
     {"unipcmultistep", "unipc"},
     {"unipcbh2", "unipc"},
     {"plms", "pndm"},
+    {"dpm2ancestral", "kdpm2_a"},
+    {"dpmsolversinglestep", "dpmpp_2s"},
+    {"deismultistep", "deis"},
     {"ddimparallel", "ddim"},
     {"ddpmparallel", "ddpm"},
 };

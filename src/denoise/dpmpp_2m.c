@@ -22,12 +22,8 @@ int limn_dpmpp_order(const limn_sampling *run, int most) {
     int order = i + 1 < most ? i + 1 : most;
     if (left == 1 && (run->euler_at_final || brief || !run->final_sigma_min)) order = 1;
     if (left == 2 && brief && order > 2) order = 2;
-    /* Slopes are taken over the steps before, in units of this one; none of them may be empty. */
     if (!(run->next[i] < run->now[i]) || run->next[i] == 0) return 1;
-    for (int k = 1; k < order; k++) {
-        if (!(run->now[i - k + 1] < run->now[i - k])) return k;
-    }
-    return order;
+    return limn_steps_falling(run, order);
 }
 
 void limn_dpmpp_keep(limn_sampling *run, int keep, const float *out, const float *x) {

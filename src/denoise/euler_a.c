@@ -1,5 +1,5 @@
 /* Euler ancestral: Euler's step to a level below the next one, then fresh noise up to it. From
- * k-diffusion's sample_euler_ancestral; the split is DDPM's posterior (Song et al. 2021, eta 1):
+ * k-diffusion's sample_euler_ancestral:
  *     up = sqrt(s'^2 (s^2 - s'^2) / s^2),    down = sqrt(s'^2 - up^2)
  * diffusers: EulerAncestralDiscreteScheduler, which has no Karras sigmas: limn spreads them as for
  * Euler. */
@@ -12,16 +12,10 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
     run->init_sigma = limn_steps_init_sigma(run);
 }
 
-/* The root of a difference that rounding may have taken below 0. */
-static float root(float x) {
-    return x > 0 ? sqrtf(x) : 0.0f;
-}
-
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
-    float sigma = (float)run->now[run->call], next = (float)run->next[run->call];
-    float before = sigma * sigma, after = next * next;
-    float up = root(after * (before - after) / before);
-    float stride = root(after - up * up) - sigma;
+    float sigma = (float)run->now[run->call], next = (float)run->next[run->call], down, up;
+    limn_split(sigma, next, &down, &up);
+    float stride = down - sigma;
     for (size_t i = 0; i < run->values; i++) {
         float picture = limn_picture_at(run->prediction, sigma, x[i], out[i]);
         x[i] += (x[i] - picture) / sigma * stride;

@@ -68,6 +68,11 @@ extern const limn_sampler limn_sampler_heun;         /* heun.c */
 extern const limn_sampler limn_sampler_dpmpp_2m;     /* dpmpp_2m.c */
 extern const limn_sampler limn_sampler_dpmpp_2m_sde; /* dpmpp_2m_sde.c */
 extern const limn_sampler limn_sampler_dpmpp_3m;     /* dpmpp_2m.c */
+extern const limn_sampler limn_sampler_dpmpp_2s;     /* dpmpp_2s.c */
+extern const limn_sampler limn_sampler_lms;          /* lms.c */
+extern const limn_sampler limn_sampler_kdpm2;        /* kdpm2.c */
+extern const limn_sampler limn_sampler_kdpm2_a;      /* kdpm2.c */
+extern const limn_sampler limn_sampler_deis;         /* deis.c */
 extern const limn_sampler limn_sampler_unipc;        /* unipc.c */
 
 /* The samplers, in the order in which they are listed; NULL past the end. */
@@ -115,6 +120,10 @@ double limn_steps_last_alpha(const limn_schedule *s, bool otherwise);
 
 /* Fills next from now[calls + 1], for one call a step. */
 void limn_steps_chain(limn_sampling *run);
+
+/* The highest order, 1 to `most`, of a step from the current call over the calls before it: as many
+ * as have different levels, since slopes between equal ones would divide by 0. most <= call + 1. */
+int limn_steps_falling(const limn_sampling *run, int most);
 
 /* What the samplers on unscaled sigmas multiply the first noise by, from now[0]. */
 double limn_steps_init_sigma(const limn_sampling *run);
@@ -174,6 +183,17 @@ static inline float limn_picture_at(limn_prediction p, float sigma, float x, flo
         return out * (-sigma / sqrtf(square)) + x / square;
     }
     return out;
+}
+
+/* Splits an ancestral step from sigma to next: down to *down without noise, then up to next with
+ * *up times fresh noise; DDPM's posterior (Song et al. 2021, eta 1), in diffusers' float32.
+ * Rounding may leave less than 0 under a root: then it is 0. */
+static inline void limn_split(float sigma, float next, float *down, float *up) {
+    float before = sigma * sigma, after = next * next;
+    float rise = after * (before - after) / before;
+    *up = rise > 0 ? sqrtf(rise) : 0.0f;
+    float rest = after - *up * *up;
+    *down = rest > 0 ? sqrtf(rest) : 0.0f;
 }
 
 #endif

@@ -153,6 +153,13 @@ void limn_steps_chain(limn_sampling *run) {
     for (int i = 0; i < run->calls; i++) run->next[i] = run->now[i + 1];
 }
 
+int limn_steps_falling(const limn_sampling *run, int most) {
+    for (int k = 1; k < most; k++) {
+        if (!(run->now[run->call - k + 1] < run->now[run->call - k])) return k;
+    }
+    return most;
+}
+
 double limn_steps_init_sigma(const limn_sampling *run) {
     if (run->spacing != LIMN_SPACING_LEADING) return run->now[0];
     float sigma = (float)run->now[0];

@@ -90,10 +90,7 @@ static int order_of(const limn_sampling *run) {
     int order = i + 1 < run->solver_order ? i + 1 : run->solver_order;
     if (run->lower_order_final && order > left) order = left;
     if (!(run->next[i] < run->now[i]) || run->next[i] == 0) return 1;
-    for (int k = 1; k < order; k++) {
-        if (!(run->now[i - k + 1] < run->now[i - k])) return k;
-    }
-    return order;
+    return limn_steps_falling(run, order);
 }
 
 /* history: pictures of three calls, by turns, and x where the last step began. */

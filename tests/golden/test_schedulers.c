@@ -40,6 +40,14 @@ static const struct {
     {"unipc_sigma_min", "unipc"},
     {"unipc_bh1", "unipc"},
     {"lcm", "lcm"},
+    {"lms", "lms"},
+    {"lms_karras", "lms"},
+    {"kdpm2", "kdpm2"},
+    {"kdpm2_karras", "kdpm2"},
+    {"kdpm2_ancestral", "kdpm2_a"},
+    {"dpmpp_2s", "dpmpp_2s"},
+    {"dpmpp_2s_karras", "dpmpp_2s"},
+    {"deis", "deis"},
 };
 
 /* One trajectory of a file. */
@@ -116,7 +124,9 @@ static void check_plan(const trajectory *t, const limn_sampling *run) {
     const float *first = tensor(t, "init_noise_sigma", &count);
     if (first != NULL) assert_float_equal(limn_sampling_init_sigma(run) / first[0], 1, 1e-6);
     const float *sigmas = tensor(t, "sigmas", &count);
-    for (size_t i = 0; sigmas != NULL && i < calls; i++) {
+    /* DPM2 looks half-way in every second call: diffusers keeps those sigmas elsewhere. */
+    size_t every = strncmp(t->sampler, "kdpm2", 5) == 0 ? 2 : 1;
+    for (size_t i = 0; sigmas != NULL && i < calls; i += every) {
         assert_float_equal(run->now[i] / (double)sigmas[i], 1, 2e-6);
     }
 }

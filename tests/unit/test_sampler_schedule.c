@@ -3,11 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "denoise/schedule.h"
+#include "denoise/sampler.h"
 
 static limn_status load(const char *text, limn_schedule *s, limn_error *err) {
     limn_config *c;
@@ -117,6 +118,39 @@ static void the_unknown_is_refused(void **state) {
     }
 }
 
+/* Whatever class a model names, limn has a sampler for it. */
+static void every_class_has_its_sampler(void **state) {
+    (void)state;
+    static const char *const classes[] = {
+        "DDIM",
+        "DDPM",
+        "PNDM",
+        "LMSDiscrete",
+        "EulerDiscrete",
+        "EulerAncestralDiscrete",
+        "HeunDiscrete",
+        "DPMSolverMultistep",
+        "DPMSolverSinglestep",
+        "DPMSolverSDE",
+        "KDPM2Discrete",
+        "KDPM2AncestralDiscrete",
+        "DEISMultistep",
+        "UniPCMultistep",
+        "LCM",
+        "TCD",
+        "SASolver",
+    };
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "{\"_class_name\": \"%sScheduler\"}", classes[i]);
+        limn_schedule s = loaded(text);
+        if (limn_sampling_calls_of(s.sampler, 10) < 10) fail_msg("%s: \"%s\"", text, s.sampler);
+    }
+    limn_schedule s =
+        loaded("{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3}");
+    assert_string_equal(s.sampler, "dpmpp_3m");
+}
+
 static void zero_terminal_snr_ends_in_noise_alone(void **state) {
     (void)state;
     limn_schedule said =
@@ -161,6 +195,7 @@ int main(void) {
         cmocka_unit_test(what_is_said_is_read),
         cmocka_unit_test(trained_betas_are_taken),
         cmocka_unit_test(the_unknown_is_refused),
+        cmocka_unit_test(every_class_has_its_sampler),
         cmocka_unit_test(zero_terminal_snr_ends_in_noise_alone),
         cmocka_unit_test(every_listed_schedule_can_be_chosen),
     };
