@@ -90,7 +90,8 @@ typedef struct limn_kernels {
     /* The three transforms of Winograd's convolution F(4x4, 3x3); see plain/winograd.h.
      *   input    pixel [36] points at a 6 x 6 window's pixels, c channels each; out[p x stride + i]
      *   weights  g[t x tap_stride + i]: 9 taps of n outputs; out[p x stride + i]
-     *   output   m[p x stride + i]: 36 sums of n outputs; out [16][n] */
+     *   output   m[p x stride + i]: 36 sums of n outputs; out [16][n]
+     * For weights and output, n is a number of whole panels. */
     void (*winograd_input)(const float *const *pixel, int c, float *out, size_t stride);
     void (*winograd_weights)(const float *g, size_t tap_stride, int n, float *out, size_t stride);
     void (*winograd_output)(const float *m, size_t stride, int n, float *out);

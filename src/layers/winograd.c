@@ -40,6 +40,12 @@ static int parts_of(int a, int b) {
     return (a + b - 1) / b;
 }
 
+/* A stride for the 36 of at least `floats`, an odd number of cache lines: the transforms write 36
+ * places at once, which must not all fall into the same set of the cache. */
+static size_t apart(size_t floats) {
+    return ((floats + 15) / 16 | 1) * 16;
+}
+
 bool limn_winograd_suits(const limn_conv *conv, const limn_map *out) {
     return conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 && conv->c >= 32 &&
            conv->matrix.n >= 32 && out->h >= 8 && out->w >= 8;
@@ -151,8 +157,8 @@ static void output_task(void *ctx, int task) {
 
 static void run_group(limn_exec *e, wino *w) {
     int c = w->conv->c, panel = w->kernels->panel;
-    w->u_stride = (size_t)w->panels * (size_t)panel * (size_t)c;
-    w->m_stride = (size_t)w->panels * (size_t)panel * (size_t)w->tiles;
+    w->u_stride = apart((size_t)w->panels * (size_t)panel * (size_t)c);
+    w->m_stride = apart((size_t)w->panels * (size_t)panel * (size_t)w->tiles);
     limn_team_loop(e->team, w->panels * parts_of(c, TASK_CHANNELS), weights_task, w);
     limn_team_loop(e->team, 36 * parts_of(w->tiles, TASK_ROWS), product_task, w);
     limn_team_loop(e->team, parts_of(w->tiles, TASK_TILES), output_task, w);
@@ -168,13 +174,13 @@ void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *row
     w.tiles_image = w.tiles_w * parts_of(rows->out_h, 4);
     int all = w.tiles_image * rows->images, block = least(all, BLOCK_TILES);
     size_t width = (size_t)group * (size_t)panel;
-    w.v = limn_arena_floats(e->ws, 36 * (size_t)block * c);
-    w.u = limn_arena_floats(e->ws, 36 * width * c);
-    w.m = limn_arena_floats(e->ws, 36 * width * (size_t)block);
+    w.v = limn_arena_floats(e->ws, 36 * apart((size_t)block * c));
+    w.u = limn_arena_floats(e->ws, 36 * apart(width * c));
+    w.m = limn_arena_floats(e->ws, 36 * apart(width * (size_t)block));
     e->flop += 18.0 * rows->images * rows->out_h * rows->out_w * conv->matrix.n * conv->c;
     for (w.tile0 = 0; w.tile0 < all && !limn_exec_measuring(e); w.tile0 += block) {
         w.tiles = least(block, all - w.tile0);
-        w.v_stride = (size_t)w.tiles * c;
+        w.v_stride = apart((size_t)w.tiles * c);
         limn_team_loop(e->team, parts_of(w.tiles, TASK_TILES), input_task, &w);
         for (w.panel0 = 0; w.panel0 < panels; w.panel0 += group) {
             w.panels = least(group, panels - w.panel0);

@@ -80,7 +80,8 @@ static inline void limn_side_store(const float *from, int n, float *to) {
         for (int l = 0; l < n; l++) to[l] = from[l];
 }
 
-static void limn_plain_winograd_input(const float *const *pixel, int c, float *out, size_t stride) {
+static inline void limn_plain_winograd_input(const float *const *pixel, int c, float *out,
+                                             size_t stride) {
     float d[36 * LIMN_SIDE], half[36 * LIMN_SIDE];
     for (int i = 0; i < c; i += LIMN_SIDE) {
         for (int p = 0; p < 36; p++) limn_side_load(pixel[p] + i, c - i, d + p * LIMN_SIDE);
@@ -92,8 +93,8 @@ static void limn_plain_winograd_input(const float *const *pixel, int c, float *o
     }
 }
 
-static void limn_plain_winograd_weights(const float *g, size_t tap_stride, int n, float *out,
-                                        size_t stride) {
+static inline void limn_plain_winograd_weights(const float *g, size_t tap_stride, int n, float *out,
+                                               size_t stride) {
     float taps[9 * LIMN_SIDE], half[18 * LIMN_SIDE], u[36 * LIMN_SIDE];
     for (int i = 0; i < n; i += LIMN_SIDE) {
         for (int t = 0; t < 9; t++)
@@ -107,7 +108,7 @@ static void limn_plain_winograd_weights(const float *g, size_t tap_stride, int n
     }
 }
 
-static void limn_plain_winograd_output(const float *m, size_t stride, int n, float *out) {
+static inline void limn_plain_winograd_output(const float *m, size_t stride, int n, float *out) {
     float all[36 * LIMN_SIDE], half[24 * LIMN_SIDE], o[16 * LIMN_SIDE];
     for (int i = 0; i < n; i += LIMN_SIDE) {
         for (int p = 0; p < 36; p++)

@@ -3,8 +3,8 @@
 #include "kernels/levels.h"
 #include "kernels/plain/convert.h"
 #include "kernels/plain/norm.h"
-#include "kernels/plain/winograd.h"
 #include "kernels/simd/tile.h"
+#include "kernels/simd/winograd.h"
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
@@ -22,8 +22,8 @@ const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
     .layer_norm = limn_plain_layer_norm,
     .column_sums = limn_plain_column_sums,
     .scale_shift = limn_plain_scale_shift,
-    .winograd_input = limn_plain_winograd_input,
-    .winograd_weights = limn_plain_winograd_weights,
-    .winograd_output = limn_plain_winograd_output,
+    .winograd_input = limn_simd_winograd_input,
+    .winograd_weights = limn_simd_winograd_weights,
+    .winograd_output = limn_simd_winograd_output,
     .from_f16 = limn_plain_from_f16,
 };

@@ -29,6 +29,15 @@ static inline vec vec_all(const float *p) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return _mm512_fmadd_ps(a, b, c);
 }
+static inline vec vec_add(vec a, vec b) {
+    return _mm512_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm512_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm512_mul_ps(a, b);
+}
 static inline void vec_store(float *p, vec a) {
     _mm512_storeu_ps(p, a);
 }
@@ -49,6 +58,15 @@ static inline vec vec_all(const float *p) {
 static inline vec vec_fma(vec a, vec b, vec c) {
     return _mm256_fmadd_ps(a, b, c);
 }
+static inline vec vec_add(vec a, vec b) {
+    return _mm256_add_ps(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return _mm256_sub_ps(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return _mm256_mul_ps(a, b);
+}
 static inline void vec_store(float *p, vec a) {
     _mm256_storeu_ps(p, a);
 }
@@ -68,6 +86,15 @@ static inline vec vec_all(const float *p) {
 }
 static inline vec vec_fma(vec a, vec b, vec c) {
     return vfmaq_f32(c, a, b);
+}
+static inline vec vec_add(vec a, vec b) {
+    return vaddq_f32(a, b);
+}
+static inline vec vec_sub(vec a, vec b) {
+    return vsubq_f32(a, b);
+}
+static inline vec vec_mul(vec a, vec b) {
+    return vmulq_f32(a, b);
 }
 static inline void vec_store(float *p, vec a) {
     vst1q_f32(p, a);

@@ -1,0 +1,105 @@
+/* plain/winograd.h's transforms, operation for operation, on vectors in registers: compilers do not
+ * find their way through six strided rows in and six out. */
+#ifndef LIMN_KERNELS_SIMD_WINOGRAD_H
+#define LIMN_KERNELS_SIMD_WINOGRAD_H
+
+#include "kernels/plain/winograd.h"
+#include "kernels/simd/vec.h"
+
+static inline vec vec_of(float x) {
+    return vec_all(&x);
+}
+
+/* B^T d: from d[0], d[step], ... to out[0], out[step], ... */
+static inline void vec_winograd_b(const vec *d, vec *out, int step) {
+    vec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+    vec d5 = d[5 * step], minus4 = vec_of(-4.0f), minus5 = vec_of(-5.0f), four = vec_of(4.0f);
+    vec even = vec_fma(minus4, d2, d4), odd = vec_fma(minus4, d1, d3);
+    vec outer = vec_sub(d4, d2), inner = vec_mul(vec_of(2.0f), vec_sub(d3, d1));
+    out[0] = vec_fma(four, d0, vec_fma(minus5, d2, d4));
+    out[step] = vec_add(even, odd);
+    out[2 * step] = vec_sub(even, odd);
+    out[3 * step] = vec_add(outer, inner);
+    out[4 * step] = vec_sub(outer, inner);
+    out[5 * step] = vec_fma(four, d1, vec_fma(minus5, d3, d5));
+}
+
+/* G g: three, `from` apart, to six, `to` apart. */
+static inline void vec_winograd_g(const vec *g, int from, vec *out, int to) {
+    vec g0 = g[0], g1 = g[from], g2 = g[2 * from];
+    vec ends = vec_add(g0, g2), far = vec_fma(vec_of(4.0f), g2, g0);
+    vec twice = vec_mul(vec_of(2.0f), g1);
+    out[0] = vec_mul(vec_of(0.25f), g0);
+    out[to] = vec_mul(vec_add(ends, g1), vec_of(-1.0f / 6.0f));
+    out[2 * to] = vec_mul(vec_sub(ends, g1), vec_of(-1.0f / 6.0f));
+    out[3 * to] = vec_mul(vec_add(far, twice), vec_of(1.0f / 24.0f));
+    out[4 * to] = vec_mul(vec_sub(far, twice), vec_of(1.0f / 24.0f));
+    out[5 * to] = g2;
+}
+
+/* A^T m: six, `from` apart, to four, `to` apart. */
+static inline void vec_winograd_a(const vec *m, int from, vec *out, int to) {
+    vec m1 = m[from], m2 = m[2 * from], m3 = m[3 * from], m4 = m[4 * from];
+    vec s1 = vec_add(m1, m2), d1 = vec_sub(m1, m2), s2 = vec_add(m3, m4), d2 = vec_sub(m3, m4);
+    out[0] = vec_add(vec_add(m[0], s1), s2);
+    out[to] = vec_fma(vec_of(2.0f), d2, d1);
+    out[2 * to] = vec_fma(vec_of(4.0f), s2, s1);
+    out[3 * to] = vec_add(vec_fma(vec_of(8.0f), d2, d1), m[5 * from]);
+}
+
+/* Channels that fill no vector go through the plain code. */
+static void limn_simd_winograd_input(const float *const *pixel, int c, float *out, size_t stride) {
+    vec d[36], half[36];
+    int i = 0;
+    for (; i + VEC <= c; i += VEC) {
+#pragma GCC unroll 36
+        for (int p = 0; p < 36; p++) d[p] = vec_load(pixel[p] + i);
+#pragma GCC unroll 6
+        for (int x = 0; x < 6; x++) vec_winograd_b(d + x, half + x, 6);
+#pragma GCC unroll 6
+        for (int y = 0; y < 6; y++) vec_winograd_b(half + 6 * y, d + 6 * y, 1);
+#pragma GCC unroll 36
+        for (int p = 0; p < 36; p++) vec_store(out + (size_t)p * stride + i, d[p]);
+    }
+    if (i == c) return;
+    const float *rest[36];
+    for (int p = 0; p < 36; p++) rest[p] = pixel[p] + i;
+    limn_plain_winograd_input(rest, c - i, out + i, stride);
+}
+
+/* n is a multiple of a vector's width. */
+static void limn_simd_winograd_weights(const float *g, size_t tap_stride, int n, float *out,
+                                       size_t stride) {
+    vec taps[9], half[18], u[6];
+    for (int i = 0; i < n; i += VEC) {
+#pragma GCC unroll 9
+        for (size_t t = 0; t < 9; t++) taps[t] = vec_load(g + t * tap_stride + i);
+#pragma GCC unroll 3
+        for (int x = 0; x < 3; x++) vec_winograd_g(taps + x, 3, half + x, 3);
+#pragma GCC unroll 6
+        for (int y = 0; y < 6; y++) {
+            vec_winograd_g(half + 3 * y, 1, u, 1);
+#pragma GCC unroll 6
+            for (int x = 0; x < 6; x++) vec_store(out + (size_t)(6 * y + x) * stride + i, u[x]);
+        }
+    }
+}
+
+/* n is a multiple of a vector's width. */
+static void limn_simd_winograd_output(const float *m, size_t stride, int n, float *out) {
+    vec all[36], half[24], o[4];
+    for (int i = 0; i < n; i += VEC) {
+#pragma GCC unroll 36
+        for (size_t p = 0; p < 36; p++) all[p] = vec_load(m + p * stride + i);
+#pragma GCC unroll 6
+        for (int x = 0; x < 6; x++) vec_winograd_a(all + x, 6, half + x, 6);
+#pragma GCC unroll 4
+        for (int y = 0; y < 4; y++) {
+            vec_winograd_a(half + 6 * y, 1, o, 1);
+#pragma GCC unroll 4
+            for (int x = 0; x < 4; x++) vec_store(out + (size_t)((4 * y + x) * n + i), o[x]);
+        }
+    }
+}
+
+#endif
