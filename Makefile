@@ -6,7 +6,8 @@
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
-#   make pins       the pinned hashes of tests/bits/pins.txt made again
+#   make pins       the pinned hashes of tests/bits/pins.txt made again;  make gallery: the README's
+#                   pictures;  make model-pins: both, after new weights
 # Variables: CC, OPT (-O3), CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (the folder for objects), V=1
 # (show whole command lines), and SIMDE=1: the AVX-512 kernels run on any x86-64 with AVX2 (slow).
 
@@ -167,6 +168,11 @@ format:
 pins: $(BUILD)/limn $(BUILD)/tests/bits/probe
 	tests/bits/run --pin
 
+# The README's pictures, and all that depends on the weights.
+gallery: limn
+	tools/gallery
+model-pins: gallery pins
+
 # make bench ARGS="--quick --json": see tests/bench/bench.c. Calls on the layers pass through the
 # bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
@@ -207,5 +213,5 @@ clean:
 	rm -rf build limn liblimn.a liblimn.so
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ))
-.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins
 .DELETE_ON_ERROR:
