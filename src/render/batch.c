@@ -75,10 +75,12 @@ static limn_status book(const limn_batch *b, const limn_batch_picture *p, const 
     return limn_manifest_add(&b->manifest, &row, err);
 }
 
-/* Where in its line a name stands that there is none of, from 1. */
+/* Where in its line a name stands that there is none of, in characters from 1. */
 static int column_of(const limn_prompt_line *line, const char *text) {
     const char *at = *text ? strstr(line->source, text) : NULL;
-    return at ? (int)(at - line->source) + 1 : 1;
+    int column = 1;
+    for (const char *s = line->source; at && s < at; s++) column += (*s & 0xc0) != 0x80;
+    return column;
 }
 
 static limn_status no_such(const limn_batch *b, const limn_prompt_line *line, const char *what,

@@ -237,7 +237,7 @@ static void test_same_in_a_batch_and_alone(void **state) {
 static void test_bad_lines_stop_nothing(void **state) {
     fixture *f = *state;
     assert_int_equal(run(f, "--prompt \"no end\n"
-                            "--prompt x --sampler_name Oiler\n"
+                            "--prompt \xc3\xa9 --sampler_name Oiler\n"
                             "--prompt x --scheduler None\n"
                             "--prompt x --width 65 --height 64\n"
                             "--prompt x --seed 18446744073709551615 --n_iter 2\n"
