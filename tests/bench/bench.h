@@ -2,7 +2,8 @@
  *
  * In: the library, the built-in model, the program ./limn. Out: a table on stdout, or with --json
  * one object. Every share is a rate divided by the peak that was measured in the same run: the best
- * of several tries for the peak, the median of at least five runs for everything else.
+ * of several tries for the peak, the median of at least five runs for everything else. On a busy
+ * machine trust the figures of one thread.
  *
  * The shapes are not listed anywhere: the networks' own code is run in its measuring pass, and what
  * it asks of src/layers is written down (shapes.c). Stable Diffusion 1.5 needs no file for that. */
@@ -80,7 +81,8 @@ double bench_now(void);
 double bench_median(double *x, int count);
 
 /* The median time of work(e, ctx) in seconds, on a team of `threads`, after one run to warm up.
- * Short work is repeated within a run until the clock's step does not matter. */
+ * Short work is repeated within a run until the clock's step does not matter. With one thread it is
+ * processor time, which a busy machine hardly changes; with more, time on the wall. */
 double bench_seconds(const bench *b, const limn_kernels *k, int threads, bench_work *work,
                      void *ctx);
 
