@@ -1,0 +1,111 @@
+#include "support/weights.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/guarded.h"
+
+enum { TENSORS_MOST = 16 };
+
+struct weights_file {
+    uint64_t *random;
+    struct {
+        char name[80];
+        int rank, shape[4];
+        size_t count;
+        bool half;
+        float *values;
+    } tensor[TENSORS_MOST];
+    int count;
+    uint8_t *bytes;
+    limn_tensors *tensors;
+};
+
+weights_file *weights_make(uint64_t *random) {
+    weights_file *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->random = random;
+    return f;
+}
+
+void weights_add(weights_file *f, const char *name, int rank, const int *shape) {
+    assert_true(f->count < TENSORS_MOST && rank <= 4 && !f->tensors);
+    int i = f->count++;
+    snprintf(f->tensor[i].name, sizeof f->tensor[i].name, "%s", name);
+    f->tensor[i].rank = rank;
+    f->tensor[i].half = i % 2;
+    size_t count = 1;
+    for (int d = 0; d < rank; d++) count *= (size_t)(f->tensor[i].shape[d] = shape[d]);
+    f->tensor[i].count = count;
+    float *v = f->tensor[i].values = malloc(count * sizeof *v);
+    assert_non_null(v);
+    random_fill(f->random, NUMBERS_PLAIN, v, count);
+    for (size_t k = 0; k < count && f->tensor[i].half;
+         k++) /* multiples of 2^-9: halves have them */
+        v[k] = rintf(v[k] * 512) / 512;
+}
+
+const float *weights_of(const weights_file *f, const char *name) {
+    for (int i = 0; i < f->count; i++)
+        if (strcmp(f->tensor[i].name, name) == 0) return f->tensor[i].values;
+    fail_msg("no weights %s", name);
+    return NULL;
+}
+
+/* The bits of a float16 for a float that is one: a multiple of 2^-9 up to 2. */
+static uint16_t half_of(float x) {
+    uint16_t sign = signbit(x) ? 0x8000 : 0;
+    if (x == 0) return sign;
+    int exponent;
+    float fraction = frexpf(fabsf(x), &exponent); /* 0.5 to 1 */
+    return (uint16_t)(sign | (exponent + 14) << 10 | ((int)(fraction * 2048) - 1024));
+}
+
+const limn_tensors *weights_tensors(weights_file *f) {
+    if (f->tensors) return f->tensors;
+    char header[4096] = "{";
+    size_t at = 1, data = 0;
+    for (int i = 0; i < f->count; i++) {
+        size_t bytes = f->tensor[i].count * (f->tensor[i].half ? 2 : 4);
+        at += (size_t)snprintf(header + at, sizeof header - at,
+                               "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "",
+                               f->tensor[i].name, f->tensor[i].half ? "F16" : "F32");
+        for (int d = 0; d < f->tensor[i].rank; d++)
+            at += (size_t)snprintf(header + at, sizeof header - at, "%s%d", d ? "," : "",
+                                   f->tensor[i].shape[d]);
+        at += (size_t)snprintf(header + at, sizeof header - at, "],\"data_offsets\":[%zu,%zu]}",
+                               data, data + bytes);
+        data += bytes;
+    }
+    at += (size_t)snprintf(header + at, sizeof header - at, "}");
+    assert_true(at < sizeof header);
+    uint8_t *to = f->bytes = malloc(8 + at + data);
+    assert_non_null(to);
+    for (int i = 0; i < 8; i++) *to++ = (uint8_t)((uint64_t)at >> 8 * i);
+    memcpy(to, header, at);
+    to += at;
+    for (int i = 0; i < f->count; i++)
+        for (size_t k = 0; k < f->tensor[i].count; k++) {
+            uint16_t h = f->tensor[i].half ? half_of(f->tensor[i].values[k]) : 0;
+            size_t size = f->tensor[i].half ? sizeof h : sizeof(float);
+            memcpy(to, f->tensor[i].half ? (void *)&h : (void *)(f->tensor[i].values + k), size);
+            to += size;
+        }
+    limn_error err;
+    if (limn_safetensors_read(f->bytes, 8 + at + data, "test", &f->tensors, &err) != LIMN_OK)
+        fail_msg("%s", err.text);
+    return f->tensors;
+}
+
+void weights_free(weights_file *f) {
+    limn_tensors_free(f->tensors);
+    for (int i = 0; i < f->count; i++) free(f->tensor[i].values);
+    free(f->bytes);
+    free(f);
+}

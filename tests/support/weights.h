@@ -1,0 +1,26 @@
+/* Random weights in a safetensors file in memory, for tests of layers. */
+#ifndef TESTS_SUPPORT_WEIGHTS_H
+#define TESTS_SUPPORT_WEIGHTS_H
+
+#include "weights/weights.h"
+
+/* A file under construction; weights_tensors ends it. */
+typedef struct weights_file weights_file;
+
+/* An empty file. *random is drawn from by weights_add, and must live as long. */
+weights_file *weights_make(uint64_t *random);
+
+/* Adds a tensor of random numbers from -2 to 2, of float16 by turns with float32. rank to 4. Fails
+ * the test where there is no room. */
+void weights_add(weights_file *f, const char *name, int rank, const int *shape);
+
+/* What was added under that name, as float32. Fails the test where nothing was. */
+const float *weights_of(const weights_file *f, const char *name);
+
+/* The file as limn reads it; lives as long as f. Nothing may be added any more. */
+const limn_tensors *weights_tensors(weights_file *f);
+
+/* Gives everything back. */
+void weights_free(weights_file *f);
+
+#endif

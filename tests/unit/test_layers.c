@@ -1,0 +1,312 @@
+/* Layers against the same mathematics written out in double; and the same bits at every level, on
+ * any number of threads. Weights go the way they go in a model: through a safetensors file and both
+ * passes of the loader. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/guarded.h"
+#include "support/layer_case.h"
+
+/* ---- linear layers ----------------------------------------------------------------------------*/
+
+typedef struct linear_shape {
+    int rows, n, k, parts; /* parts: how many layers of n / parts are put together */
+    bool bias, own_bias, residual;
+    limn_activation act;
+    const float *x, *own, *kept; /* x's rows are k + 3 apart */
+} linear_shape;
+
+static void load_linear(layer_case *c, limn_loader *ld) {
+    static const char *const names[] = {"q", "k", "v"};
+    const linear_shape *s = c->shape;
+    limn_matrix *m = c->loaded;
+    *m = s->parts == 1 ? limn_load_linear(ld, "q", s->n, s->k, s->bias)
+                       : limn_load_linears(ld, "", names, s->parts, s->n / s->parts, s->k, s->bias);
+}
+
+static void run_linear(layer_case *c, limn_exec *e, float *out) {
+    const linear_shape *s = c->shape;
+    limn_finish finish = {.bias = s->own, .act = s->act, .residual = s->kept};
+    limn_linear_run(e, c->loaded, s->x, (size_t)s->k + 3, (size_t)s->rows,
+                    s->own || s->kept || s->act ? &finish : NULL, out);
+}
+
+static void want_linear(const layer_case *c, const linear_shape *s) {
+    static const char names[] = "qkv";
+    int n = s->n / s->parts;
+    for (int i = 0; i < s->rows * s->n; i++) {
+        int row = i / s->n, column = i % s->n;
+        char name[] = {names[column / n], '.', 'w', 'e', 'i', 'g', 'h', 't', 0};
+        const float *w = weights_of(c->file, name) + (size_t)(column % n) * (size_t)s->k;
+        const float *x = s->x + (size_t)row * (size_t)(s->k + 3);
+        double sum = 0;
+        for (int k = 0; k < s->k; k++) sum += (double)x[k] * (double)w[k];
+        strcpy(name + 2, "bias");
+        if (s->bias) sum += (double)weights_of(c->file, name)[column % n];
+        if (s->own) sum += (double)s->own[column];
+        c->want[i] = layer_activated(s->act, sum) + (s->kept ? (double)s->kept[i] : 0);
+    }
+}
+
+static void check_linear(linear_shape s, uint64_t *random) {
+    guarded x = guarded_take((size_t)(s.rows * (s.k + 3)), sizeof(float));
+    guarded own = guarded_take((size_t)s.n, sizeof(float));
+    guarded kept = guarded_take((size_t)(s.rows * s.n), sizeof(float));
+    random_fill(random, NUMBERS_PLAIN, x.f, x.count);
+    random_fill(random, NUMBERS_PLAIN, own.f, own.count);
+    random_fill(random, NUMBERS_PLAIN, kept.f, kept.count);
+    s.x = x.f;
+    s.own = s.own_bias ? own.f : NULL;
+    s.kept = s.residual ? kept.f : NULL;
+
+    char what[100];
+    snprintf(what, sizeof what, "linear: %d rows, %d x %d in %d", s.rows, s.n, s.k, s.parts);
+    limn_matrix m;
+    layer_case c = {.what = what, .load = load_linear, .run = run_linear, .shape = &s};
+    c.file = weights_make(random);
+    for (int i = 0; i < s.parts; i++) {
+        char name[] = {"qkv"[i], '.', 'w', 'e', 'i', 'g', 'h', 't', 0};
+        weights_add(c.file, name, 2, (int[]){s.n / s.parts, s.k});
+        strcpy(name + 2, "bias");
+        if (s.bias) weights_add(c.file, name, 1, (int[]){s.n / s.parts});
+    }
+    c.loaded = &m;
+    c.count = (size_t)(s.rows * s.n);
+    c.want = layer_doubles(c.count);
+    want_linear(&c, &s);
+    layer_case_check(&c);
+    free(c.want);
+    weights_free(c.file);
+    guarded_free(&x);
+    guarded_free(&own);
+    guarded_free(&kept);
+}
+
+static void test_linear(void **state) {
+    (void)state;
+    uint64_t random = 31;
+    static const linear_shape shapes[] = {
+        {.rows = 1, .n = 1, .k = 1, .parts = 1},
+        {.rows = 1, .n = 320, .k = 64, .parts = 1, .bias = true, .act = LIMN_ACT_SILU},
+        {.rows = 77, .n = 192, .k = 64, .parts = 3, .bias = true},
+        {.rows = 7, .n = 33, .k = 1025, .parts = 1, .residual = true},
+        {.rows = 97, .n = 67, .k = 300, .parts = 1, .bias = true, .act = LIMN_ACT_QUICK_GELU},
+        {.rows = 130, .n = 50, .k = 257, .parts = 2, .act = LIMN_ACT_GELU, .residual = true},
+        {.rows = 20, .n = 31, .k = 256, .parts = 1, .own_bias = true, .act = LIMN_ACT_RELU},
+        {.rows = 9,
+         .n = 48,
+         .k = 40,
+         .parts = 1,
+         .bias = true,
+         .own_bias = true,
+         .act = LIMN_ACT_SILU,
+         .residual = true},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_linear(shapes[i], &random);
+}
+
+/* ---- convolutions -----------------------------------------------------------------------------*/
+
+typedef struct conv_shape {
+    int images, h, w, c, n;
+    int kernel, stride, pad;
+    int up_h, up_w; /* 0: as they are */
+    bool own_bias, residual;
+    limn_activation act;
+    const float *x, *own, *kept;
+    int out_h, out_w;
+} conv_shape;
+
+static void load_conv(layer_case *c, limn_loader *ld) {
+    const conv_shape *s = c->shape;
+    *(limn_conv *)c->loaded = limn_load_conv(ld, "conv", s->n, s->c, s->kernel, s->stride, s->pad);
+}
+
+static void run_conv(layer_case *c, limn_exec *e, float *out) {
+    const conv_shape *s = c->shape;
+    const limn_conv *conv = c->loaded;
+    limn_map x = {(float *)(uintptr_t)s->x, s->images, s->h, s->w, s->c};
+    limn_map to = {out, s->images, s->out_h, s->out_w, s->n};
+    assert_int_equal(limn_conv_size(conv, s->up_h), s->out_h);
+    limn_finish finish = {.bias = s->own, .act = s->act, .residual = s->kept};
+    limn_conv_run(e, conv, &x, s->up_h, s->up_w, &finish, &to);
+}
+
+static double tap_sum(const conv_shape *s, const float *w, int image, int sy, int sx, int tap) {
+    if (sy < 0 || sy >= s->up_h || sx < 0 || sx >= s->up_w) return 0;
+    int y = sy * s->h / s->up_h, x = sx * s->w / s->up_w; /* nearest neighbour */
+    const float *pixel = s->x + (size_t)((image * s->h + y) * s->w + x) * (size_t)s->c;
+    double sum = 0;
+    for (int c = 0; c < s->c; c++)
+        sum += (double)pixel[c] * (double)w[c * s->kernel * s->kernel + tap];
+    return sum;
+}
+
+static void want_conv(const layer_case *c, const conv_shape *s) {
+    const float *weight = weights_of(c->file, "conv.weight"); /* [n, c, kernel, kernel] */
+    const float *bias = weights_of(c->file, "conv.bias");
+    int taps = s->kernel * s->kernel;
+    for (size_t i = 0; i < c->count; i++) {
+        int n = (int)(i % (size_t)s->n), at = (int)(i / (size_t)s->n);
+        int x = at % s->out_w, y = at / s->out_w % s->out_h, image = at / s->out_w / s->out_h;
+        double sum = (double)bias[n];
+        for (int tap = 0; tap < taps; tap++)
+            sum += tap_sum(s, weight + (size_t)(n * s->c * taps), image,
+                           y * s->stride + tap / s->kernel - s->pad,
+                           x * s->stride + tap % s->kernel - s->pad, tap);
+        if (s->own) sum += (double)s->own[image * s->n + n];
+        c->want[i] = layer_activated(s->act, sum) + (s->kept ? (double)s->kept[i] : 0);
+    }
+}
+
+static void check_conv(conv_shape s, uint64_t *random) {
+    if (!s.up_h) s.up_h = s.h, s.up_w = s.w;
+    s.out_h = (s.up_h + 2 * s.pad - s.kernel) / s.stride + 1;
+    s.out_w = (s.up_w + 2 * s.pad - s.kernel) / s.stride + 1;
+    char what[120];
+    snprintf(what, sizeof what, "conv: %d x %d x %d x %d to %d, kernel %d, stride %d, pad %d",
+             s.images, s.h, s.w, s.c, s.n, s.kernel, s.stride, s.pad);
+    limn_conv conv;
+    layer_case c = {.what = what, .load = load_conv, .run = run_conv, .shape = &s};
+    c.count = (size_t)(s.images * s.out_h * s.out_w * s.n);
+    if (s.kernel == 3 && s.c >= 32) c.tolerance = LAYER_WINOGRAD_TOLERANCE;
+    guarded x = guarded_take((size_t)(s.images * s.h * s.w * s.c), sizeof(float));
+    guarded own = guarded_take((size_t)(s.images * s.n), sizeof(float));
+    guarded kept = guarded_take(c.count, sizeof(float));
+    random_fill(random, NUMBERS_PLAIN, x.f, x.count);
+    random_fill(random, NUMBERS_PLAIN, own.f, own.count);
+    random_fill(random, NUMBERS_PLAIN, kept.f, kept.count);
+    s.x = x.f;
+    s.own = s.own_bias ? own.f : NULL;
+    s.kept = s.residual ? kept.f : NULL;
+    c.file = weights_make(random);
+    weights_add(c.file, "conv.weight", 4, (int[]){s.n, s.c, s.kernel, s.kernel});
+    weights_add(c.file, "conv.bias", 1, (int[]){s.n});
+    c.loaded = &conv;
+    c.want = layer_doubles(c.count);
+    want_conv(&c, &s);
+    layer_case_check(&c);
+    free(c.want);
+    weights_free(c.file);
+    guarded_free(&x);
+    guarded_free(&own);
+    guarded_free(&kept);
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    uint64_t random = 32;
+    static const conv_shape shapes[] = {
+        /* 1 x 1 */
+        {.images = 1, .h = 7, .w = 5, .c = 20, .n = 33, .kernel = 1, .stride = 1, .pad = 0},
+        /* 3 x 3, padded */
+        {.images = 2, .h = 6, .w = 9, .c = 5, .n = 17, .kernel = 3, .stride = 1, .pad = 1},
+        /* three channels */
+        {.images = 1, .h = 9, .w = 6, .c = 3, .n = 40, .kernel = 3, .stride = 1, .pad = 1},
+        /* stride 2 */
+        {.images = 2, .h = 9, .w = 8, .c = 12, .n = 20, .kernel = 3, .stride = 2, .pad = 1},
+        /* and no padding */
+        {.images = 1, .h = 8, .w = 11, .c = 7, .n = 10, .kernel = 3, .stride = 2, .pad = 0},
+        /* taps cut into parts */
+        {.images = 1, .h = 5, .w = 4, .c = 300, .n = 18, .kernel = 3, .stride = 1, .pad = 1},
+        /* the same without a window */
+        {.images = 1, .h = 4, .w = 3, .c = 530, .n = 9, .kernel = 1, .stride = 1, .pad = 0},
+        /* patches */
+        {.images = 1, .h = 32, .w = 48, .c = 3, .n = 24, .kernel = 16, .stride = 16, .pad = 0},
+        /* to twice the size */
+        {.images = 2,
+         .h = 4,
+         .w = 5,
+         .c = 6,
+         .n = 21,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .up_h = 8,
+         .up_w = 10},
+        /* to odd sizes */
+        {.images = 1,
+         .h = 4,
+         .w = 6,
+         .c = 6,
+         .n = 21,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .up_h = 7,
+         .up_w = 11},
+        /* all that can follow */
+        {.images = 2,
+         .h = 6,
+         .w = 5,
+         .c = 8,
+         .n = 19,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .own_bias = true,
+         .residual = true,
+         .act = LIMN_ACT_SILU},
+        /* Winograd's, from here on */
+        {.images = 1, .h = 12, .w = 10, .c = 32, .n = 32, .kernel = 3, .stride = 1, .pad = 1},
+        /* edges of tiles */
+        {.images = 2,
+         .h = 9,
+         .w = 13,
+         .c = 40,
+         .n = 51,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .own_bias = true,
+         .residual = true,
+         .act = LIMN_ACT_RELU},
+        /* enlarged */
+        {.images = 1,
+         .h = 5,
+         .w = 6,
+         .c = 33,
+         .n = 97,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .up_h = 9,
+         .up_w = 11},
+        /* many channels */
+        {.images = 1,
+         .h = 8,
+         .w = 8,
+         .c = 300,
+         .n = 70,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .residual = true},
+        /* more than one block */
+        {.images = 2,
+         .h = 70,
+         .w = 66,
+         .c = 32,
+         .n = 32,
+         .kernel = 3,
+         .stride = 1,
+         .pad = 1,
+         .own_bias = true},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_conv(shapes[i], &random);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_conv),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
