@@ -15,6 +15,8 @@
  */
 #define CHAINS  12
 #define READ_MB 256
+/* One try: long enough to be timed, short enough that on a busy machine some are undisturbed. */
+#define RUN_S 5e-4
 
 /* Each does rounds x CHAINS fused multiply-adds on `lanes` numbers and returns something that
  * depends on all of them. 0.9999 x + 1e-4 stays near 1. */
@@ -117,10 +119,9 @@ static double peak_gflops(const bench *b, const char *level, int threads) {
     volatile float sink;
     int lanes = 1;
     pull p = {.loop = loop_of(level, &lanes), .rounds = 10000, .sink = &sink};
-    double once =
-        best_seconds(&p, 1, 3); /* long enough to be timed, short enough to be undisturbed */
-    p.rounds = (long)(10000 * (2e-3 / once)) + 1;
-    double seconds = best_seconds(&p, threads, b->quick ? 20 : 60);
+    double once = best_seconds(&p, 1, 3);
+    p.rounds = (long)(10000 * (RUN_S / once)) + 1;
+    double seconds = best_seconds(&p, threads, b->quick ? 200 : 600);
     return (double)p.rounds * CHAINS * lanes * 2 * threads / seconds / 1e9;
 }
 

@@ -6,9 +6,11 @@
 
 /* Work behind one run at the measured peak: shapes that take longer are measured on some of their
  * rows, which are computed as all the others are. */
-#define RUN_S 0.02
-/* But not on fewer rows than this. */
-#define ROWS_LEAST 384
+#define RUN_S 0.01
+/* But not on fewer rows than this; 3x3 convolutions not on fewer pixels than make their work on the
+ * weights as small a part as it is in the whole. */
+#define ROWS_LEAST   384
+#define PIXELS_LEAST 4096
 
 /* A call with its operands. */
 typedef struct call {
@@ -119,7 +121,8 @@ typedef struct total {
 /* One shape at the level in use: one thread and all; adds to the network's total. */
 static void measure(bench *b, const bench_shape *whole, int times, json_t *o, total *sum) {
     const bench_level *l = &b->level[0];
-    bench_shape s = crop(*whole, RUN_S * l->peak_one / (b->quick ? 4 : 1), ROWS_LEAST);
+    int rows = whole->kernel == 3 ? PIXELS_LEAST : ROWS_LEAST;
+    bench_shape s = crop(*whole, RUN_S * l->peak_one / (b->quick ? 2 : 1), rows);
     double gflop = bench_gflop(&s), all = bench_gflop(whole) * times;
     double one = gflop / time_call(b, l->k, 1, &s);
     double many = gflop / time_call(b, l->k, b->threads, &s);
@@ -136,7 +139,7 @@ static void measure(bench *b, const bench_shape *whole, int times, json_t *o, to
 /* The same at a lower level, one thread. */
 static void measure_lower(bench *b, int level, const bench_shape *whole, json_t *o) {
     const bench_level *l = &b->level[level];
-    bench_shape s = crop(*whole, RUN_S * l->peak_one, l->k->tile_rows);
+    bench_shape s = crop(*whole, RUN_S / 2 * l->peak_one, l->k->tile_rows);
     double rate = bench_gflop(&s) / time_call(b, l->k, 1, &s);
     bench_put(o, "gflops_one", rate);
     bench_put(o, "share_one", rate / l->peak_one);
