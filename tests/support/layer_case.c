@@ -73,6 +73,7 @@ void layer_case_check(layer_case *c) {
         most = error <= most ? most : error; /* NaN counts */
         scale = fmax(scale, fabs(c->want[i]));
     }
+    print_message("  %-70s %.1e\n", c->what, scale > 0 ? most / scale : most);
     if (!(most <= (c->tolerance > 0 ? c->tolerance : LAYER_TOLERANCE) * scale))
         fail_msg("%s: error %.2g where the largest value is %.2g", c->what, most, scale);
     for (int i = 0; i < level_count(); i++)
