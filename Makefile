@@ -59,6 +59,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/kernels/test_*.c)))
 TEST_OBJ := $(TEST_BIN:%=%.o)
 SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
 
 all: limn liblimn.a liblimn.so
 
@@ -110,7 +111,7 @@ $(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
 .SECONDARY:
 
 tests-bin: $(TEST_BIN)
-objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ)
+objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ)
 
 # Only the files that look for the installed model know PREFIX; they alone follow when it changes.
 PREFIX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls LIMN_PREFIX $(LIB_SRC) $(TOOL_SRC)))
@@ -175,7 +176,6 @@ model-pins: gallery pins
 
 # make bench ARGS="--quick --json": see tests/bench/bench.c. Calls on the layers pass through the
 # bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
-BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
 BENCH_WRAPS := linear_run conv_run attention_run group_norm_run layer_norm_run geglu_run \
     tensors_want tensors_find
 bench: limn $(BUILD)/bench

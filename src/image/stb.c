@@ -8,6 +8,7 @@
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
+#define STBIW_ASSERT(x) ((void)(x)) /* the library never aborts */
 #include <stb/stb_image_write.h>
 
 #define JPEG_QUALITY 95
