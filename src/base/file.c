@@ -217,6 +217,14 @@ limn_status limn_file_read_all(int fd, const char *name, size_t most, limn_bytes
     return LIMN_OK;
 }
 
+void limn_file_forget(const limn_bytes *b, const uint8_t *data, size_t size) {
+    if (!b->map) return; /* not a mapping: the bytes would be lost */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)data + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)data + size) & ~(page - 1);
+    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 void limn_file_close(limn_bytes *b) {
     if (b->map)
         munmap(b->map, b->size);

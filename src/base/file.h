@@ -24,6 +24,10 @@ limn_status limn_file_open(const char *path, limn_bytes *out, limn_error *err);
 limn_status limn_file_read_all(int fd, const char *name, size_t most, limn_bytes *out,
                                limn_error *err);
 
+/* Says that part [data, data + size) of a file's bytes will not be read again soon, so that its
+ * pages need not stay in memory. Read again, they come back. */
+void limn_file_forget(const limn_bytes *b, const uint8_t *data, size_t size);
+
 /* Gives a file's bytes back. */
 void limn_file_close(limn_bytes *b);
 

@@ -21,12 +21,15 @@
 /* ---- what a network consists of ----------------------------------------------------------------
  */
 
-/* A packed matrix [n, k], for linear layers and convolutions alike: panels of k->panel columns,
- * each [k][panel], zeros behind the last column. */
+/* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
+ * each [k][panel], zeros behind the last column. The numbers are float32, or float16 that is
+ * converted, exactly, block by block as it is used: which of the two changes no bit of any result.
+ */
 typedef struct limn_matrix {
     int n, k;
-    const float *packed;
-    const float *bias; /* [n], or NULL */
+    const float *packed;  /* NULL where the numbers are in `half` */
+    const uint16_t *half; /* float16 bits */
+    const float *bias;    /* [n], or NULL */
 } limn_matrix;
 
 /* A convolution: its matrix has k = kernel x kernel x c, ordered (ky, kx, c). */
@@ -50,9 +53,10 @@ typedef struct limn_norm {
 typedef struct limn_pack_job {
     const limn_tensor *tensor;
     float *to;
-    int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
-    int n, k; /* of the whole matrix */
-    int taps; /* kernel x kernel; 1 for a linear layer */
+    uint16_t *half; /* where float16 goes that is kept so; then `to` is NULL */
+    int n0;         /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
+    int n, k;       /* of the whole matrix */
+    int taps;       /* kernel x kernel; 1 for a linear layer */
 } limn_pack_job;
 
 /* Finds tensors, checks their shapes and remembers how to pack them. The first fault stays in
@@ -63,6 +67,7 @@ typedef struct limn_loader {
     const limn_kernels *k;
     limn_arena *arena;
     const limn_tensors *tensors;
+    bool keep_half;      /* matrices stored as float16 stay so */
     limn_pack_job *jobs; /* [jobs_room], NULL in the measuring pass */
     int job_count, jobs_room;
     limn_status status;

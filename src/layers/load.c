@@ -45,10 +45,22 @@ static float *load_plain(limn_loader *ld, const char *name, int rank, const uint
     return to;
 }
 
-static float *take_matrix(limn_loader *ld, int n, int k) {
+/* Memory for a matrix [n, k]: as float16 if it is stored so and to be kept so. */
+static void take_matrix(limn_loader *ld, limn_matrix *m, bool half, limn_pack_job *job) {
     size_t panel = (size_t)ld->k->panel;
-    size_t panels = ((size_t)n + panel - 1) / panel;
-    return limn_arena_floats(ld->arena, panels * panel * (size_t)k);
+    size_t panels = ((size_t)m->n + panel - 1) / panel;
+    void *block = limn_arena_take(ld->arena, panels * panel * (size_t)m->k,
+                                  half ? sizeof *m->half : sizeof *m->packed);
+    m->packed = job->to = half ? NULL : block;
+    m->half = job->half = half ? block : NULL;
+    job->n = m->n;
+    job->k = m->k;
+}
+
+/* Whether a matrix of that name may stay float16. */
+static bool stays_half(const limn_loader *ld, const char *name) {
+    const limn_tensor *t = ld->keep_half ? limn_tensors_find(ld->tensors, name) : NULL;
+    return t && t->dtype == LIMN_F16;
 }
 
 /* A linear layer's weight may be stored as [n, k] or as a 1x1 convolution's [n, k, 1, 1]. */
@@ -62,19 +74,25 @@ static const limn_tensor *want_linear(limn_loader *ld, const char *name, int n, 
 limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *const *names,
                               int count, int n, int k, bool bias) {
     limn_matrix m = {.n = n * count, .k = k};
-    float *packed = take_matrix(ld, m.n, k);
-    float *biases = bias ? limn_arena_floats(ld->arena, (size_t)m.n) : NULL;
+    limn_pack_job job = {.taps = 1};
     char name[256];
+    bool half = true;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
-        const limn_tensor *t = want_linear(ld, name, n, k);
-        add_job(ld, &(limn_pack_job){t, packed, i * n, m.n, k, 1});
+        half = half && stays_half(ld, name);
+    }
+    take_matrix(ld, &m, half, &job);
+    float *biases = bias ? limn_arena_floats(ld->arena, (size_t)m.n) : NULL;
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
+        job.tensor = want_linear(ld, name, n, k);
+        job.n0 = i * n;
+        add_job(ld, &job);
         if (!bias) continue;
         snprintf(name, sizeof name, "%s%s.bias", prefix, names[i]);
-        t = want(ld, name, 1, &(uint64_t){(uint64_t)n});
+        const limn_tensor *t = want(ld, name, 1, &(uint64_t){(uint64_t)n});
         add_job(ld, &(limn_pack_job){.tensor = t, .to = biases ? biases + i * n : NULL, .n0 = -1});
     }
-    m.packed = packed;
     m.bias = biases;
     return m;
 }
@@ -85,14 +103,14 @@ limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bo
 
 limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int kernel, int stride,
                          int pad) {
-    limn_conv conv = {{n, kernel * kernel * c, NULL, NULL}, c, kernel, stride, pad};
+    limn_conv conv = {{.n = n, .k = kernel * kernel * c}, c, kernel, stride, pad};
+    limn_pack_job job = {.taps = kernel * kernel};
     const uint64_t shape[4] = {(uint64_t)n, (uint64_t)c, (uint64_t)kernel, (uint64_t)kernel};
     char part[256];
     snprintf(part, sizeof part, "%s.weight", name);
-    const limn_tensor *t = want(ld, part, 4, shape);
-    float *packed = take_matrix(ld, n, conv.matrix.k);
-    add_job(ld, &(limn_pack_job){t, packed, 0, n, conv.matrix.k, kernel * kernel});
-    conv.matrix.packed = packed;
+    job.tensor = want(ld, part, 4, shape);
+    take_matrix(ld, &conv.matrix, stays_half(ld, part), &job);
+    add_job(ld, &job);
     snprintf(part, sizeof part, "%s.bias", name);
     conv.matrix.bias = load_plain(ld, part, 1, shape);
     return conv;
@@ -127,11 +145,17 @@ static void convert(const limn_kernels *k, const limn_tensor *t, uint64_t first,
 
 /* Zeros behind the last column of the last panel. */
 static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) {
-    int panel = kernels->panel, used = job->n % panel;
+    size_t panel = (size_t)kernels->panel, used = (size_t)job->n % panel;
+    size_t last = (size_t)job->n / panel * panel * (size_t)job->k;
     if (used == 0) return;
-    float *last = job->to + (size_t)(job->n / panel) * (size_t)panel * (size_t)job->k;
-    for (int k = 0; k < job->k; k++)
-        for (int j = used; j < panel; j++) last[(size_t)k * (size_t)panel + (size_t)j] = 0.0f;
+    for (size_t k = 0; k < (size_t)job->k; k++)
+        for (size_t j = used; j < panel; j++) {
+            size_t at = last + k * panel + j;
+            if (job->half)
+                job->half[at] = 0;
+            else
+                job->to[at] = 0.0f;
+        }
 }
 
 /* One output's weights, [c, taps] in the file, go to column n of its panel in the order (tap, c).
@@ -139,14 +163,23 @@ static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) 
 static void pack_row(const limn_kernels *kernels, const limn_pack_job *job, int row) {
     size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row);
     size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
-    float *column = job->to + n / panel * panel * k + n % panel;
+    size_t column = n / panel * panel * k + n % panel;
     float chunk[CHUNK];
+    uint16_t bits[CHUNK];
     size_t channel = 0, tap = 0;
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
-        convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
+        if (job->half)
+            memcpy(bits, job->tensor->data + ((size_t)row * k + i) * sizeof *bits,
+                   count * sizeof *bits);
+        else
+            convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
         for (size_t j = 0; j < count; j++) {
-            column[(tap * c + channel) * panel] = chunk[j];
+            size_t at = column + (tap * c + channel) * panel;
+            if (job->half)
+                job->half[at] = bits[j];
+            else
+                job->to[at] = chunk[j];
             if (++tap == taps) {
                 tap = 0;
                 channel++;
@@ -155,13 +188,18 @@ static void pack_row(const limn_kernels *kernels, const limn_pack_job *job, int 
     }
 }
 
+/* A tensor that is kept as it is, as float32. */
+static void copy_plain(const limn_kernels *kernels, const limn_pack_job *job) {
+    for (uint64_t at = 0; at < job->tensor->count; at += CHUNK) {
+        uint64_t left = job->tensor->count - at;
+        convert(kernels, job->tensor, at, left < CHUNK ? (size_t)left : CHUNK, job->to + at);
+    }
+}
+
 void limn_load_pack_one(const limn_loader *ld, int i) {
     const limn_pack_job *job = &ld->jobs[i];
     if (job->n0 < 0) {
-        for (uint64_t at = 0; at < job->tensor->count; at += CHUNK) {
-            uint64_t left = job->tensor->count - at;
-            convert(ld->k, job->tensor, at, left < CHUNK ? (size_t)left : CHUNK, job->to + at);
-        }
+        copy_plain(ld->k, job);
         return;
     }
     int rows = (int)job->tensor->shape[0];

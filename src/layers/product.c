@@ -110,10 +110,21 @@ static float *output_at(const work *k, const region *g, int row, int panel) {
     return k->out + at * (size_t)k->w->n + (size_t)panel * (size_t)k->kernels->panel;
 }
 
+const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
+                               int depth, float *room) {
+    size_t width = (size_t)kernels->panel;
+    size_t at = ((size_t)panel * (size_t)m->k + (size_t)k0) * width;
+    if (m->packed) return m->packed + at;
+    kernels->from_f16(m->half + at, (size_t)depth * width, room);
+    return room;
+}
+
 /* Continues the chains of all tiles of the region by one block of k. */
 static void run_block(const work *k, const region *g, const block *b) {
     const float *table[TASK_TILES_MOST][LIMN_TILE_SEGMENTS * LIMN_TILE_ROWS_MOST];
-    int step = k->kernels->tile_rows, panel = k->kernels->panel;
+    float room[LIMN_TILE_DEPTH * LIMN_PANEL_MOST];
+    int step = k->kernels->tile_rows, panel = k->kernels->panel, depth = 0;
+    for (int s = 0; s < b->segments; s++) depth += b->length[s];
     int tiles = parts_of(g->rows, step);
     for (int i = 0; i < tiles; i++)
         look_up(k, g, b, i * step, least(step, g->rows - i * step), table[i]);
@@ -122,7 +133,7 @@ static void run_block(const work *k, const region *g, const block *b) {
             .columns = least(panel, k->w->n - j * panel),
             .segments = b->segments,
             .length = b->length,
-            .b = k->w->packed + ((size_t)j * (size_t)k->w->k + (size_t)b->k) * (size_t)panel,
+            .b = limn_matrix_panel(k->kernels, k->w, j, b->k, depth, room),
             .c_stride = (size_t)k->w->n,
             .first = b->k == 0,
         };

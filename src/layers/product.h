@@ -34,6 +34,11 @@ extern const float limn_zeros[LIMN_CHANNELS_MOST];
 /* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
 const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
 
+/* Rows [k0, k0 + depth) of a matrix's panel as float32: where they are, or converted into `room`
+ * [depth x panel]. */
+const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
+                               int depth, float *room);
+
 /* out[images x out_h x out_w, w->n] = rows x w, finished. */
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
                       const limn_finish *finish, float *out);

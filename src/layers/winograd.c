@@ -80,12 +80,16 @@ static void weights_task(void *ctx, int task) {
     const wino *w = ctx;
     int c = w->conv->c, chunks = parts_of(c, TASK_CHANNELS), panel = w->kernels->panel;
     int j = task / chunks, first = task % chunks * TASK_CHANNELS;
-    size_t pack = (size_t)c * (size_t)panel;
-    const float *from = w->conv->matrix.packed + (size_t)(w->panel0 + j) * 9 * pack;
-    float *to = w->u + (size_t)j * pack;
-    for (int i = first; i < least(c, first + TASK_CHANNELS); i++)
-        w->kernels->winograd_weights(from + (size_t)i * (size_t)panel, pack, panel,
-                                     to + (size_t)i * (size_t)panel, w->u_stride);
+    const limn_matrix *m = &w->conv->matrix;
+    float *to = w->u + (size_t)j * (size_t)c * (size_t)panel, room[9 * LIMN_PANEL_MOST];
+    for (int i = first; i < least(c, first + TASK_CHANNELS); i++) {
+        size_t tap_stride = (size_t)(m->packed ? c * panel : panel);
+        const float *taps = limn_matrix_panel(w->kernels, m, w->panel0 + j, i, 1, room);
+        for (int t = 1; t < 9 && taps == room; t++)
+            limn_matrix_panel(w->kernels, m, w->panel0 + j, t * c + i, 1, room + t * panel);
+        w->kernels->winograd_weights(taps, tap_stride, panel, to + (size_t)i * (size_t)panel,
+                                     w->u_stride);
+    }
 }
 
 /* Some rows of one of the 36 products. */

@@ -7,6 +7,10 @@
 #include "base/team.h"
 #include "base/thread.h"
 
+/* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
+ * converting them as they are used. */
+#define HALF_FROM ((uint64_t)100000000)
+
 /* Opening, under way. */
 typedef struct opening {
     limn_model *m;
@@ -94,16 +98,19 @@ static limn_status load_parts(opening *o) {
 static void open_task(void *ctx, int i) {
     opening *o = ctx;
     int files = limn_folder_file_count(o->folder);
-    if (i < files)
-        limn_folder_hash_file(o->folder, i);
-    else
-        limn_load_pack_one(&o->loader, i - files);
+    if (i < files) limn_folder_hash_file(o->folder, i);
+    if (i < files) return;
+    limn_load_pack_one(&o->loader, i - files);
+    limn_folder_forget(o->folder, o->loader.jobs[i - files].tensor);
 }
 
 /* The first pass: every tensor is found and checked, and the memory counted. */
 static limn_status measure_weights(opening *o, size_t *bytes) {
     limn_arena plan = limn_arena_measure();
-    o->loader = (limn_loader){.k = o->m->kernels, .arena = &plan, .err = o->err};
+    o->loader = (limn_loader){.k = o->m->kernels,
+                              .arena = &plan,
+                              .keep_half = limn_folder_parameters(o->folder) > HALF_FROM,
+                              .err = o->err};
     limn_status status = load_parts(o);
     *bytes = plan.peak;
     return status;
@@ -184,7 +191,6 @@ static limn_status read_wishes(opening *o) {
 static void describe(const opening *o) {
     limn_model *m = o->m;
     limn_model_info *i = &m->info;
-    m->files_bytes = limn_folder_bytes_open(o->folder);
     i->name = m->name;
     i->sha256 = m->sha256;
     i->size_step_px = m->vae.scale_px;

@@ -17,7 +17,6 @@ struct limn_model {
     limn_schedule schedule;
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;
-    size_t files_bytes; /* of its files, which were mapped while it was opened */
     char name[256], sha256[65], sampler[32];
 };
 

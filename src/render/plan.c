@@ -10,6 +10,9 @@
 /* What a process holds before it opens a model: code, libraries, threads. */
 #define PROCESS_BYTES ((size_t)13 << 19)
 
+/* What of the model's files is in memory at a time while they are packed and hashed. */
+#define LOADING_BYTES ((size_t)8 << 20)
+
 void limn_request_defaults(const limn_model *model, limn_request *request) {
     *request = (limn_request){.prompt = "",
                               .negative = "",
@@ -107,9 +110,7 @@ limn_status limn_request_plan(const limn_model *model, const limn_request *reque
     size_t pixels = (size_t)own.width * (size_t)own.height * 3;
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
-    /* The peak is either at the end of loading, with the files still open, or in the rendering. */
-    size_t most =
-        plan->workspace_bytes > model->files_bytes ? plan->workspace_bytes : model->files_bytes;
+    size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;
     plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
     plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps);
     plan->gflop = flop / 1e9;

@@ -305,11 +305,16 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
     return sum;
 }
 
-size_t limn_folder_bytes_open(const limn_folder *f) {
-    size_t sum = 0;
-    for (int i = 0; i < f->count; i++) sum += f->files[i].bytes.size;
-    return sum;
+void limn_folder_forget(const limn_folder *f, const limn_tensor *t) {
+    for (int i = 0; i < f->count; i++) {
+        const limn_bytes *b = &f->files[i].bytes;
+        if (t->data >= b->data && t->data < b->data + b->size)
+            limn_file_forget(b, t->data, t->bytes);
+    }
 }
+
+/* What is hashed in one go, before its pages are let go. */
+#define HASHED_BYTES ((size_t)4 << 20)
 
 /* ---- the hash -------------------------------------------------------------------------------- */
 
@@ -318,7 +323,15 @@ int limn_folder_file_count(const limn_folder *f) {
 }
 
 void limn_folder_hash_file(limn_folder *f, int i) {
-    limn_sha256_of(f->files[i].bytes.data, f->files[i].bytes.size, f->files[i].hex);
+    const limn_bytes *b = &f->files[i].bytes;
+    limn_sha256 hash;
+    limn_sha256_start(&hash);
+    for (size_t at = 0; at < b->size; at += HASHED_BYTES) {
+        size_t count = b->size - at < HASHED_BYTES ? b->size - at : HASHED_BYTES;
+        limn_sha256_add(&hash, b->data + at, count);
+        limn_file_forget(b, b->data + at, count);
+    }
+    limn_sha256_end(&hash, f->files[i].hex);
 }
 
 void limn_folder_hash(const limn_folder *f, char hex[65]) {

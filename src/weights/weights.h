@@ -200,6 +200,10 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
  * prints in the folder: lines of "HASH  relative/path\n". First the files are hashed, then the
  * text. */
 
+/* Says that a tensor's data will not be read again soon, so that its pages need not stay in memory.
+ * Any thread. */
+void limn_folder_forget(const limn_folder *f, const limn_tensor *t);
+
 /* How many files were opened so far. */
 int limn_folder_file_count(const limn_folder *f);
 
@@ -212,8 +216,5 @@ void limn_folder_hash(const limn_folder *f, char hex[65]);
 
 /* How many numbers there are in all tensors opened so far, those of integer types left out. */
 uint64_t limn_folder_parameters(const limn_folder *f);
-
-/* Bytes in all files opened so far: what the folder holds in memory until it is closed. */
-size_t limn_folder_bytes_open(const limn_folder *f);
 
 #endif

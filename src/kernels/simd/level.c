@@ -1,8 +1,8 @@
 /* A SIMD level's table. This file is compiled once for each level, with that level's instructions
  * (the Makefile's LEVEL_*), and exports one name: limn_kernels_avx2, limn_kernels_avx512, ... */
 #include "kernels/levels.h"
-#include "kernels/plain/convert.h"
 #include "kernels/plain/norm.h"
+#include "kernels/simd/convert.h"
 #include "kernels/simd/tile.h"
 #include "kernels/simd/winograd.h"
 
@@ -25,5 +25,5 @@ const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
     .winograd_input = limn_simd_winograd_input,
     .winograd_weights = limn_simd_winograd_weights,
     .winograd_output = limn_simd_winograd_output,
-    .from_f16 = limn_plain_from_f16,
+    .from_f16 = limn_simd_from_f16,
 };

@@ -3,6 +3,8 @@
 #ifndef LIMN_KERNELS_SIMD_VEC_H
 #define LIMN_KERNELS_SIMD_VEC_H
 
+#include <stdint.h>
+
 #if defined(LIMN_SIMDE)
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
@@ -22,6 +24,16 @@ static inline vec vec_zero(void) {
 }
 static inline vec vec_load(const float *p) {
     return _mm512_loadu_ps(p);
+}
+static inline vec vec_load_f16(const uint16_t *p) {
+#if defined(LIMN_SIMDE) /* which has the instruction for eight only */
+    float both[VEC];
+    for (int i = 0; i < VEC; i += 8)
+        _mm256_storeu_ps(both + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + i))));
+    return _mm512_loadu_ps(both);
+#else
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
+#endif
 }
 static inline vec vec_all(const float *p) {
     return _mm512_set1_ps(*p);
@@ -52,6 +64,9 @@ static inline vec vec_zero(void) {
 static inline vec vec_load(const float *p) {
     return _mm256_loadu_ps(p);
 }
+static inline vec vec_load_f16(const uint16_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p));
+}
 static inline vec vec_all(const float *p) {
     return _mm256_broadcast_ss(p);
 }
@@ -80,6 +95,9 @@ static inline vec vec_zero(void) {
 }
 static inline vec vec_load(const float *p) {
     return vld1q_f32(p);
+}
+static inline vec vec_load_f16(const uint16_t *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 static inline vec vec_all(const float *p) {
     return vld1q_dup_f32(p);
