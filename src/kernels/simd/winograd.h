@@ -10,30 +10,35 @@ static inline vec vec_of(float x) {
     return vec_all(&x);
 }
 
+/* x y + z with y a constant. */
+static inline vec vec_plus(vec x, float y, vec z) {
+    return vec_fma(x, vec_of(y), z);
+}
+
 /* B^T d: from d[0], d[step], ... to out[0], out[step], ... */
 static inline void vec_winograd_b(const vec *d, vec *out, int step) {
     vec d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
-    vec d5 = d[5 * step], minus4 = vec_of(-4.0f), minus5 = vec_of(-5.0f), four = vec_of(4.0f);
-    vec even = vec_fma(minus4, d2, d4), odd = vec_fma(minus4, d1, d3);
-    vec outer = vec_sub(d4, d2), inner = vec_mul(vec_of(2.0f), vec_sub(d3, d1));
-    out[0] = vec_fma(four, d0, vec_fma(minus5, d2, d4));
-    out[step] = vec_add(even, odd);
-    out[2 * step] = vec_sub(even, odd);
-    out[3 * step] = vec_add(outer, inner);
-    out[4 * step] = vec_sub(outer, inner);
-    out[5 * step] = vec_fma(four, d1, vec_fma(minus5, d3, d5));
+    vec even_b = vec_plus(d2, -LIMN_WINO_B2, d4), odd_b = vec_plus(d1, -LIMN_WINO_B2, d3);
+    vec even_a = vec_plus(d2, -LIMN_WINO_A2, d4), odd_a = vec_plus(d1, -LIMN_WINO_A2, d3);
+    vec d5 = d[5 * step];
+    out[0] = vec_plus(d0, LIMN_WINO_P, vec_plus(d2, -LIMN_WINO_S, d4));
+    out[step] = vec_plus(odd_b, LIMN_WINO_A, even_b);
+    out[2 * step] = vec_plus(odd_b, -LIMN_WINO_A, even_b);
+    out[3 * step] = vec_plus(odd_a, LIMN_WINO_B, even_a);
+    out[4 * step] = vec_plus(odd_a, -LIMN_WINO_B, even_a);
+    out[5 * step] = vec_plus(d1, LIMN_WINO_P, vec_plus(d3, -LIMN_WINO_S, d5));
 }
 
 /* G g: three, `from` apart, to six, `to` apart. */
 static inline void vec_winograd_g(const vec *g, int from, vec *out, int to) {
     vec g0 = g[0], g1 = g[from], g2 = g[2 * from];
-    vec ends = vec_add(g0, g2), far = vec_fma(vec_of(4.0f), g2, g0);
-    vec twice = vec_mul(vec_of(2.0f), g1);
-    out[0] = vec_mul(vec_of(0.25f), g0);
-    out[to] = vec_mul(vec_add(ends, g1), vec_of(-1.0f / 6.0f));
-    out[2 * to] = vec_mul(vec_sub(ends, g1), vec_of(-1.0f / 6.0f));
-    out[3 * to] = vec_mul(vec_add(far, twice), vec_of(1.0f / 24.0f));
-    out[4 * to] = vec_mul(vec_sub(far, twice), vec_of(1.0f / 24.0f));
+    vec even_a = vec_plus(g2, LIMN_WINO_A2, g0), even_b = vec_plus(g2, LIMN_WINO_B2, g0);
+    vec n = vec_of(1.0f / LIMN_WINO_N), m = vec_of(1.0f / LIMN_WINO_M);
+    out[0] = vec_mul(g0, vec_of(1.0f / LIMN_WINO_P));
+    out[to] = vec_mul(vec_plus(g1, LIMN_WINO_A, even_a), n);
+    out[2 * to] = vec_mul(vec_plus(g1, -LIMN_WINO_A, even_a), n);
+    out[3 * to] = vec_mul(vec_plus(g1, LIMN_WINO_B, even_b), m);
+    out[4 * to] = vec_mul(vec_plus(g1, -LIMN_WINO_B, even_b), m);
     out[5 * to] = g2;
 }
 
@@ -42,9 +47,10 @@ static inline void vec_winograd_a(const vec *m, int from, vec *out, int to) {
     vec m1 = m[from], m2 = m[2 * from], m3 = m[3 * from], m4 = m[4 * from];
     vec s1 = vec_add(m1, m2), d1 = vec_sub(m1, m2), s2 = vec_add(m3, m4), d2 = vec_sub(m3, m4);
     out[0] = vec_add(vec_add(m[0], s1), s2);
-    out[to] = vec_fma(vec_of(2.0f), d2, d1);
-    out[2 * to] = vec_fma(vec_of(4.0f), s2, s1);
-    out[3 * to] = vec_add(vec_fma(vec_of(8.0f), d2, d1), m[5 * from]);
+    out[to] = vec_plus(d2, LIMN_WINO_B, vec_mul(vec_of(LIMN_WINO_A), d1));
+    out[2 * to] = vec_plus(s2, LIMN_WINO_B2, vec_mul(vec_of(LIMN_WINO_A2), s1));
+    out[3 * to] =
+        vec_add(vec_plus(d2, LIMN_WINO_B3, vec_mul(vec_of(LIMN_WINO_A3), d1)), m[5 * from]);
 }
 
 /* Channels that fill no vector go through the plain code. */
