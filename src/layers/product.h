@@ -16,16 +16,8 @@ typedef struct limn_rows {
     int out_h, out_w; /* rows of one image */
 } limn_rows;
 
-/* The most channels that a layer may take in; loaders refuse more. */
-#define LIMN_CHANNELS_MOST 65536
-
-/* What padding is read from: as many zeros as a pixel can have channels. */
-extern const float limn_zeros[LIMN_CHANNELS_MOST];
-
-/* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
-const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
-
-/* The most channels that a layer may take in; loaders refuse more. */
+/* The most channels that a convolution may take in. The networks' loaders allow half of it, since a
+ * skip connection joins two maps. */
 #define LIMN_CHANNELS_MOST 65536
 
 /* What padding is read from: as many zeros as a pixel can have channels. */
