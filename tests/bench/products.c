@@ -1,4 +1,5 @@
-/* Linear layers, convolutions and attention at the shapes that occur. */
+/* Linear layers, convolutions and attention at the shapes that occur: with float32 weights for the
+ * built-in model, float16 for larger ones, as limn keeps them. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -77,12 +78,20 @@ static float *fill(size_t count) {
     return x;
 }
 
+/* The same as float16 bits, half a number's place each: 0.5 to 1, of both signs. */
+static uint16_t *fill_half(size_t count) {
+    uint32_t *x = (uint32_t *)(void *)fill(count / 2 + 1);
+    for (size_t i = 0; x && i < count / 2 + 1; i++) x[i] = (x[i] & 0x83ff83ffu) | 0x38003800u;
+    return (uint16_t *)(void *)x;
+}
+
 static size_t up_to(int n, int panel) {
     return (size_t)((n + panel - 1) / panel * panel);
 }
 
 /* Seconds of the shape on these threads, or 0 where there is no memory. */
-static double time_call(const bench *b, const limn_kernels *k, int threads, const bench_shape *s) {
+static double time_call(const bench *b, const limn_kernels *k, int threads, const bench_shape *s,
+                        bool half) {
     call c = {.s = *s};
     bool attends = s->kind == BENCH_ATTENTION;
     size_t in = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)s->c;
@@ -99,16 +108,19 @@ static double time_call(const bench *b, const limn_kernels *k, int threads, cons
     c.x = fill(in);
     c.out = fill(out);
     c.residual = s->residual ? fill(out) : NULL;
-    float *packed = fill(weights), *bias = fill((size_t)s->out_c);
-    c.matrix = (limn_matrix){s->out_c, depth, packed, bias};
+    half = half && !attends;
+    float *packed = half ? NULL : fill(weights), *bias = fill((size_t)s->out_c);
+    uint16_t *bits = half ? fill_half(weights) : NULL;
+    c.matrix = (limn_matrix){s->out_c, depth, packed, bits, bias};
     c.keys = (limn_keys){packed, packed + batch, s->n, s->keys, s->heads, s->c};
     double seconds = 0;
-    if (c.x && c.out && packed && bias && (c.residual || !s->residual))
+    if (c.x && c.out && (packed || bits) && bias && (c.residual || !s->residual))
         seconds = bench_seconds(b, k, threads, run_call, &c);
     free(c.x);
     free(c.out);
     free(c.residual);
     free(packed);
+    free(bits);
     free(bias);
     return seconds;
 }
@@ -119,13 +131,14 @@ typedef struct total {
 } total;
 
 /* One shape at the level in use: one thread and all; adds to the network's total. */
-static void measure(bench *b, const bench_shape *whole, int times, json_t *o, total *sum) {
+static void measure(bench *b, const bench_shape *whole, bool half, int times, json_t *o,
+                    total *sum) {
     const bench_level *l = &b->level[0];
     int rows = whole->kernel == 3 ? PIXELS_LEAST : ROWS_LEAST;
     bench_shape s = crop(*whole, RUN_S * l->peak_one / (b->quick ? 2 : 1), rows);
     double gflop = bench_gflop(&s), all = bench_gflop(whole) * times;
-    double one = gflop / time_call(b, l->k, 1, &s);
-    double many = gflop / time_call(b, l->k, b->threads, &s);
+    double one = gflop / time_call(b, l->k, 1, &s, half);
+    double many = gflop / time_call(b, l->k, b->threads, &s, half);
     bench_put(o, "gflops_one", one);
     bench_put(o, "share_one", one / l->peak_one);
     bench_put(o, "gflops", many);
@@ -137,10 +150,10 @@ static void measure(bench *b, const bench_shape *whole, int times, json_t *o, to
 }
 
 /* The same at a lower level, one thread. */
-static void measure_lower(bench *b, int level, const bench_shape *whole, json_t *o) {
+static void measure_lower(bench *b, int level, const bench_shape *whole, bool half, json_t *o) {
     const bench_level *l = &b->level[level];
     bench_shape s = crop(*whole, RUN_S / 2 * l->peak_one, l->k->tile_rows);
-    double rate = bench_gflop(&s) / time_call(b, l->k, 1, &s);
+    double rate = bench_gflop(&s) / time_call(b, l->k, 1, &s, half);
     bench_put(o, "gflops_one", rate);
     bench_put(o, "share_one", rate / l->peak_one);
     bench_say(b, " %7.1f %3.0f%%", rate, 100 * rate / l->peak_one);
@@ -176,9 +189,9 @@ void bench_products(bench *b, const bench_network *net) {
         json_object_set_new(entry, "calls", json_integer(net->times[i]));
         bench_put(entry, "gflop", gflop * net->times[i]);
         bench_say(b, "  %-44s %5d %8.3f", text, net->times[i], gflop * net->times[i]);
-        measure(b, s, net->times[i], bench_object(of, b->level[0].k->level), &sum);
+        measure(b, s, !net->built_in, net->times[i], bench_object(of, b->level[0].k->level), &sum);
         for (int l = 1; l < levels; l++)
-            measure_lower(b, l, s, bench_object(of, b->level[l].k->level));
+            measure_lower(b, l, s, !net->built_in, bench_object(of, b->level[l].k->level));
         bench_say(b, "\n");
         json_array_append_new(list, entry);
     }
