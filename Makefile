@@ -27,7 +27,7 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 
 # The numeric contract (docs/numerics.md): no contraction, no fast-math, no -march=native. That nobody
 # reads exception flags or errno changes no value, and lets gcc vectorise comparisons and sqrt.
-NUMERIC := -ffp-contract=off -fno-fast-math -fno-unsafe-math-optimizations -fno-trapping-math -fno-math-errno
+NUMERIC := -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef
 ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(OPT) -g $(NUMERIC) $(WARN) -fPIC -fvisibility=hidden -fopenmp -pthread $(CFLAGS)

@@ -1,6 +1,6 @@
 /* Prompts at the limits: too long, very long, not UTF-8, with special tokens, and by several
  * threads at once; and how long it takes. */
-#include "base/thread.h"
+#include "base/team.h"
 #include "tokens/tokens.h"
 
 #include <setjmp.h>

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "base/thread.h"
+#include "base/team.h"
 #include "weights/weights.h"
 
 /* ---- the models that are here ---------------------------------------------------------------- */
