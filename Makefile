@@ -30,7 +30,7 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 NUMERIC := -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef
 ALL_CPPFLAGS = -Iinclude -Isrc -D_GNU_SOURCE $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) $(CPPFLAGS)
-ALL_CFLAGS = -std=c11 $(OPT) -g $(NUMERIC) $(WARN) -fPIC -fvisibility=hidden -fopenmp -pthread $(CFLAGS)
+ALL_CFLAGS = -std=c11 $(OPT) -g $(WARN) -fPIC -fvisibility=hidden -fopenmp -pthread $(CFLAGS) $(NUMERIC)
 ALL_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm $(LDLIBS)
 ALL_LDFLAGS = -fopenmp -pthread $(LDFLAGS)
 

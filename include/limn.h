@@ -94,7 +94,7 @@ typedef struct limn_model_info {
     int max_tokens;         /* tokens of a prompt that it can take, without begin and end */
     uint64_t parameters;    /* numbers in all its tensors */
     size_t resident_bytes;  /* memory it holds */
-    const char *prediction; /* "epsilon" or "v_prediction" */
+    const char *prediction; /* "epsilon", "v_prediction" or "sample" */
 } limn_model_info;
 
 /* Loads the model folder at `path` (diffusers' layout). threads: how many to load with, 0 = one per
@@ -141,7 +141,7 @@ typedef struct limn_request {
     const char *negative; /* what to stay away from; "" is fine */
     uint64_t seed;        /* as the generator `rng` takes it */
     int steps;            /* 1 to 1000 */
-    double guidance;      /* guidance scale, 0 to 100; 1 = without the negative prompt */
+    double guidance;      /* guidance scale, 0 to 100; up to 1: the prompt alone */
     int width, height;    /* px, multiples of the model's size_step_px */
     const char *sampler;  /* a name from limn_samplers */
     const char *schedule; /* a name from limn_schedules; "model" = as the model was trained */
@@ -149,7 +149,8 @@ typedef struct limn_request {
     double eta;           /* DDIM's noise, 0 to 1; other samplers do not read it */
 } limn_request;
 
-/* Fills a request with the model's preferences, an empty prompt and seed 0. */
+/* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and
+ * guidance 7.5, which distilled models do not want), an empty prompt and seed 0. */
 LIMN_API void limn_request_defaults(const limn_model *model, limn_request *request);
 
 /* How much memory a picture takes, known before any work. */
@@ -192,7 +193,7 @@ LIMN_API void limn_prompt_slug(const char *prompt, char slug[LIMN_SLUG_BYTES]);
 
 /* Where a rendering stands. */
 typedef struct limn_progress {
-    int step;          /* steps done, 0 to steps */
+    int step;          /* steps done, 1 to steps */
     int steps;         /* steps in all */
     double step_ms;    /* the last step's time */
     double elapsed_ms; /* since the rendering began */

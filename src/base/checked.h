@@ -23,4 +23,14 @@ static inline bool limn_round_up_ok(size_t a, size_t step, size_t *out) {
     return true;
 }
 
+/* The smaller of two numbers. */
+static inline int limn_least(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* How many parts of size b cover a: a / b rounded up. a + b must fit into an int. */
+static inline int limn_parts(int a, int b) {
+    return (a + b - 1) / b;
+}
+
 #endif

@@ -13,7 +13,7 @@
 #define SPINS 1500
 
 /* See limn_team_run. */
-#define THREADS_MOST 512
+#define THREADS_MOST 64
 
 /* The ticket names the loop under way and its next task, in one word so that it can be taken in one
  * step: [generation 24 | tasks 20 | next 20]. */
@@ -121,7 +121,9 @@ void limn_team_loop(limn_team *team, int tasks, void (*task)(void *ctx, int i), 
 
 void limn_team_run(int threads, void (*body)(void *ctx, limn_team *team), void *ctx) {
     limn_fp_state own = limn_fp_enter();
-    if (threads > THREADS_MOST) threads = THREADS_MOST;
+    int most = limn_threads_default();
+    if (most < THREADS_MOST) most = THREADS_MOST;
+    if (threads > most) threads = most;
     if (threads <= 1) {
         body(ctx, NULL);
         limn_fp_leave(own);

@@ -15,8 +15,9 @@
 typedef struct limn_team limn_team;
 
 /* Runs body(ctx, team) on the calling thread with `threads` threads in all at its service; returns
- * when body has. With one thread, team is NULL. At most 512 threads are started: OpenMP ends the
- * process where the system gives it none, so a slip of the finger must not ask for a million. */
+ * when body has. With one thread, team is NULL. At most 64 threads are started, or as
+ * many as there are processors: OpenMP ends the process where the system gives it no thread, so a
+ * slip of the finger must not ask for hundreds. */
 void limn_team_run(int threads, void (*body)(void *ctx, limn_team *team), void *ctx);
 
 /* Runs task(ctx, i) for every i in [0, tasks) and returns when all are done. Only for the thread

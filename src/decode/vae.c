@@ -3,20 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-/* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between. */
-static void settle(limn_exec *e, size_t mark, limn_map *m) {
-    limn_arena_release(e->ws, mark);
-    float *to = limn_arena_floats(e->ws, limn_map_count(m));
-    if (!limn_exec_measuring(e)) memmove(to, m->v, limn_map_count(m) * sizeof *to);
-    m->v = to;
-}
-
 /* x becomes the block's result, in x's place. */
 static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
     limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
     limn_resnet_run(e, r, x, NULL, &out);
     *x = out;
-    settle(e, mark, x);
+    limn_map_settle(e, mark, x);
 }
 
 static void run_attention(limn_exec *e, const limn_vae_attention *a, size_t mark, limn_map *x) {
@@ -32,14 +24,14 @@ static void run_attention(limn_exec *e, const limn_vae_attention *a, size_t mark
     limn_attention_run(e, qkv, 3 * c, tokens, &keys, false, h.v);
     limn_linear_run(e, &a->out, h.v, c, rows, &(limn_finish){.residual = x->v}, out.v);
     *x = out;
-    settle(e, mark, x);
+    limn_map_settle(e, mark, x);
 }
 
 static void upsample(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x) {
     limn_map out = limn_map_take(e, x->n, 2 * x->h, 2 * x->w, x->c);
     limn_conv_run(e, conv, x, out.h, out.w, NULL, &out);
     *x = out;
-    settle(e, mark, x);
+    limn_map_settle(e, mark, x);
 }
 
 /* z = latents / scaling + shift, through the convolution before the decoder where there is one. */
@@ -69,7 +61,7 @@ void limn_vae_decode_parts(limn_exec *e, const limn_vae *m, const limn_map *late
                         NULL, basis->v);
     limn_map x = limn_map_take(e, z.n, z.h, z.w, m->conv_in.matrix.n);
     limn_conv_run(e, &m->conv_in, &z, z.h, z.w, NULL, &x);
-    settle(e, mark, &x);
+    limn_map_settle(e, mark, &x);
 
     run_resnet(e, &m->mid_resnet[0], mark, &x);
     if (m->has_mid_attention) run_attention(e, &m->mid_attention, mark, &x);

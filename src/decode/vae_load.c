@@ -4,11 +4,6 @@
 
 #include "decode/vae.h"
 
-static void read_int(limn_loader *ld, const limn_config *c, const char *key, long min, long max,
-                     long fallback, int *out) {
-    if (!ld->status) ld->status = limn_config_int(c, key, min, max, fallback, out, ld->err);
-}
-
 /* Keys that change the decoder in ways limn does not compute. */
 static void check_fixed(limn_loader *ld, const limn_config *c) {
     static const char *const absent[] = {"latents_mean", "latents_std"};
@@ -52,12 +47,12 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_vae *m, int 
                                       LIMN_VAE_LEVELS_MOST, &m->levels, ld->err);
     if (!ld->status && m->levels == 0)
         limn_load_fail(ld, LIMN_E_INPUT, "vae/config.json: block_out_channels is missing");
-    read_int(ld, c, "latent_channels", 1, 256, 4, &m->latent_c);
-    read_int(ld, c, "out_channels", 3, 3, 3, &out_c);
-    read_int(ld, c, "layers_per_block", 1, LIMN_VAE_LAYERS_MOST, 1, &m->layers);
-    read_int(ld, c, "norm_num_groups", 1, 1024, 32, groups);
-    read_int(ld, c, "patch_size", 1, 16, 1, &m->patch);
-    read_int(ld, c, "basis_patch_size", 0, 64, 0, &m->basis);
+    limn_load_int(ld, c, "latent_channels", 1, 256, 4, &m->latent_c);
+    limn_load_int(ld, c, "out_channels", 3, 3, 3, &out_c);
+    limn_load_int(ld, c, "layers_per_block", 1, LIMN_VAE_LAYERS_MOST, 1, &m->layers);
+    limn_load_int(ld, c, "norm_num_groups", 1, 1024, 32, groups);
+    limn_load_int(ld, c, "patch_size", 1, 16, 1, &m->patch);
+    limn_load_int(ld, c, "basis_patch_size", 0, 64, 0, &m->basis);
     read_numbers(ld, c, m);
     for (int i = 0; i < m->levels && !ld->status; i++)
         if (m->channels[i] % *groups != 0)
@@ -72,17 +67,26 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_vae *m, int 
                        m->basis, m->scale_px);
 }
 
-static void load_mid(limn_loader *ld, limn_vae *m, const limn_resnet_form *form, int c) {
-    static const char *const qkv[] = {"to_q", "to_k", "to_v"};
+/* The attention's tensors have the names of the U-Net's, or in older files names of their own. */
+static void load_attention(limn_loader *ld, limn_vae_attention *a, const limn_resnet_form *form,
+                           int c) {
+    static const char *const names[] = {"to_q", "to_k", "to_v"};
+    static const char *const old_names[] = {"query", "key", "value"};
     const char *at = "decoder.mid_block.attentions.0.";
+    bool old = !ld->status &&
+               limn_tensors_find(ld->tensors, "decoder.mid_block.attentions.0.query.weight");
+    a->norm =
+        limn_load_norm(ld, "decoder.mid_block.attentions.0.group_norm", c, form->groups, form->eps);
+    a->qkv = limn_load_linears(ld, at, old ? old_names : names, 3, c, c, true);
+    a->out = limn_load_linear(ld,
+                              old ? "decoder.mid_block.attentions.0.proj_attn"
+                                  : "decoder.mid_block.attentions.0.to_out.0",
+                              c, c, true);
+}
+
+static void load_mid(limn_loader *ld, limn_vae *m, const limn_resnet_form *form, int c) {
     m->mid_resnet[0] = limn_load_resnet(ld, "decoder.mid_block.resnets.0", form, c, c);
-    if (m->has_mid_attention) {
-        limn_vae_attention *a = &m->mid_attention;
-        a->norm = limn_load_norm(ld, "decoder.mid_block.attentions.0.group_norm", c, form->groups,
-                                 form->eps);
-        a->qkv = limn_load_linears(ld, at, qkv, 3, c, c, true);
-        a->out = limn_load_linear(ld, "decoder.mid_block.attentions.0.to_out.0", c, c, true);
-    }
+    if (m->has_mid_attention) load_attention(ld, &m->mid_attention, form, c);
     m->mid_resnet[1] = limn_load_resnet(ld, "decoder.mid_block.resnets.1", form, c, c);
 }
 

@@ -21,18 +21,19 @@ typedef struct limn_denoise_task {
     const char *sampler;
     int steps;
     double eta;
-    double guidance; /* at 1, the negative prompt takes no part */
+    double guidance; /* up to 1, the negative prompt takes no part */
     limn_rng_kind rng;
     uint64_t seed;
     const float *cond;   /* [n, tokens, context_d]: the negative prompt's, then the prompt's; where
-                          * guidance is 1, the prompt's alone */
+                          * guidance is at most 1, the prompt's alone */
     const float *pooled; /* [n, pooled_d], likewise; not read where the U-Net takes none */
     int tokens;
     limn_denoise_watch *watch; /* may be NULL */
     void *user;
 } limn_denoise_task;
 
-/* How many conditionings a run evaluates at once: 2 with guidance, else 1. */
+/* How many conditionings a run evaluates at once: 2 with guidance, 1 up to a scale of 1 (which, as
+ * in diffusers, is none). */
 int limn_denoise_batch(double guidance);
 
 /* Runs the task. latents [1, h, w, in_c] is the caller's memory, written in full; its h and w are

@@ -18,7 +18,7 @@ typedef struct skips {
  */
 
 /* [cos(t f), sin(t f)], f_i = 10000^(-i / (half - shift)). The frequency and its product with t are
- * rounded to float32 as diffusers rounds them. Source: Vaswani et al. 2017, section 3.5. */
+ * rounded to float32, as in diffusers. Source: Vaswani et al. 2017, section 3.5. */
 static void sinusoid(const limn_unet *m, double timestep, float *out) {
     int half = m->channels[0] / 2;
     for (int i = 0; i < half; i++) {
@@ -69,6 +69,7 @@ static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *t
     size_t d = (size_t)b->norm1.c, rows = (size_t)n * (size_t)tokens;
     size_t mark = limn_arena_mark(e->ws);
     float *h = limn_arena_floats(e->ws, rows * d);
+    size_t inner = limn_arena_mark(e->ws);
     limn_keys self = limn_keys_take(e, n, tokens, text->heads, text->d);
 
     limn_layer_norm_run(e, &b->norm1, x, rows, h);
@@ -76,6 +77,7 @@ static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *t
     limn_keys_pack(e, wide + d, wide + 2 * d, 3 * d, &self);
     limn_attention_run(e, wide, 3 * d, tokens, &self, false, h);
     limn_linear_run(e, &b->out1, h, d, rows, &(limn_finish){.residual = x}, y);
+    limn_arena_release(e->ws, inner);
 
     limn_layer_norm_run(e, &b->norm2, y, rows, h);
     limn_linear_run(e, &b->q2, h, d, rows, NULL, wide);
@@ -148,14 +150,6 @@ void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int 
 /* ---- the U --------------------------------------------------------------------------------------
  */
 
-/* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between. */
-static void settle(limn_exec *e, size_t mark, limn_map *m) {
-    limn_arena_release(e->ws, mark);
-    float *to = limn_arena_floats(e->ws, limn_map_count(m));
-    if (!limn_exec_measuring(e)) memmove(to, m->v, limn_map_count(m) * sizeof *to);
-    m->v = to;
-}
-
 /* A resnet and, where the level attends, a transformer: x -> a new map. */
 static limn_map run_layer(limn_exec *e, const limn_resnet *r, const limn_unet_transformer *t,
                           const limn_unet_context *context, const float *time, const limn_map *x) {
@@ -211,14 +205,14 @@ static limn_map run_up(limn_exec *e, const limn_unet *m, const limn_unet_context
             limn_map both = concatenate(e, &x, &s->map[--s->count]);
             x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time,
                           &both);
-            settle(e, base, &x);
+            limn_map_settle(e, base, &x);
         }
         if (!l->resamples) continue;
         const limn_map *next = &s->map[s->count - 1]; /* its size may be odd: not 2h, 2w */
         limn_map large = limn_map_take(e, x.n, next->h, next->w, x.c);
         limn_conv_run(e, &l->resample, &x, next->h, next->w, NULL, &large);
         x = large;
-        settle(e, base, &x);
+        limn_map_settle(e, base, &x);
     }
     return x;
 }
@@ -235,7 +229,7 @@ void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double t
     size_t base = limn_arena_mark(e->ws);
     h = run_layer(e, &m->mid_resnet[0], &m->mid_attention, context, time, &h);
     h = run_layer(e, &m->mid_resnet[1], NULL, context, time, &h);
-    settle(e, base, &h);
+    limn_map_settle(e, base, &h);
     h = run_up(e, m, context, time, base, h, &s);
 
     limn_group_norm_run(e, &m->norm_out, &h, NULL, m->act, &h);

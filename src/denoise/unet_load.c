@@ -43,6 +43,15 @@ static const struct {
     {"resnet_out_scale_factor", 1},
 };
 
+/* Keys that must be absent or null. */
+static const char *const absent[] = {
+    "time_cond_proj_dim",
+    "encoder_hid_dim",
+    "num_class_embeds",
+    "time_embedding_dim",
+    "reverse_transformer_layers_per_block",
+};
+
 static void refuse(limn_loader *ld, const char *key, const char *value) {
     limn_load_fail(ld, LIMN_E_INPUT,
                    "unet/config.json: %s \"%s\" is a form of U-Net that limn does not know", key,
@@ -50,6 +59,8 @@ static void refuse(limn_loader *ld, const char *key, const char *value) {
 }
 
 static void check_fixed(limn_loader *ld, const limn_config *c) {
+    for (size_t i = 0; i < sizeof absent / sizeof *absent && !ld->status; i++)
+        if (limn_config_has(c, absent[i])) refuse(ld, absent[i], "given");
     for (size_t i = 0; i < sizeof fixed_texts / sizeof *fixed_texts && !ld->status; i++) {
         const char *key = fixed_texts[i][0], *expected = fixed_texts[i][1], *found = expected;
         ld->status = limn_config_text(c, key, expected, &found, ld->err);
@@ -94,11 +105,6 @@ static void read_levels(limn_loader *ld, const limn_config *c, const char *key, 
     for (int i = 0; i < levels && count == 0; i++) out[i] = fallback;
 }
 
-static void read_int(limn_loader *ld, const limn_config *c, const char *key, long min, long max,
-                     long fallback, int *out) {
-    if (!ld->status) ld->status = limn_config_int(c, key, min, max, fallback, out, ld->err);
-}
-
 /* A choice between two texts: *second becomes whether it is the second. */
 static void read_choice(limn_loader *ld, const limn_config *c, const char *key, const char *first,
                         const char *other, bool *second) {
@@ -126,7 +132,7 @@ static void read_class_embedding(limn_loader *ld, const limn_config *c, limn_une
     if (strcmp(type, "projection") != 0)
         refuse(ld, "class_embed_type", type);
     else
-        read_int(ld, c, "projection_class_embeddings_input_dim", 1, 65536, 0, &m->pooled_d);
+        limn_load_int(ld, c, "projection_class_embeddings_input_dim", 1, 65536, 0, &m->pooled_d);
     if (!ld->status && m->pooled_d == 0)
         limn_load_fail(ld, LIMN_E_INPUT,
                        "unet/config.json: class_embed_type \"projection\" without "
@@ -157,11 +163,11 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_unet *m, for
                                       LIMN_UNET_LEVELS_MOST, &m->levels, ld->err);
     if (!ld->status && m->levels == 0)
         limn_load_fail(ld, LIMN_E_INPUT, "unet/config.json: block_out_channels is missing");
-    read_int(ld, c, "in_channels", 1, 256, 4, &m->in_c);
-    read_int(ld, c, "out_channels", 1, 256, 4, &m->out_c);
-    read_int(ld, c, "cross_attention_dim", 1, 65536, 1280, &m->context_d);
-    read_int(ld, c, "norm_num_groups", 1, 1024, 32, &f->groups);
-    read_int(ld, c, "downsample_padding", 1, 1, 1, &f->down_pad);
+    limn_load_int(ld, c, "in_channels", 1, 256, 4, &m->in_c);
+    limn_load_int(ld, c, "out_channels", 1, 256, 4, &m->out_c);
+    limn_load_int(ld, c, "cross_attention_dim", 1, 65536, 1280, &m->context_d);
+    limn_load_int(ld, c, "norm_num_groups", 1, 1024, 32, &f->groups);
+    limn_load_int(ld, c, "downsample_padding", 1, 1, 1, &f->down_pad);
     read_levels(ld, c, "layers_per_block", m->levels, LIMN_UNET_LAYERS_MOST, 2, f->layers);
     read_levels(ld, c, "transformer_layers_per_block", m->levels, LIMN_UNET_BLOCKS_MOST, 1,
                 f->depth);

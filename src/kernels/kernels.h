@@ -21,6 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __FAST_MATH__
+#error "limn promises bits: build it without -ffast-math"
+#endif
+#include <float.h>
+_Static_assert(FLT_EVAL_METHOD == 0, "float must be computed as float");
+
 /* The widest row block and panel of any level, for callers' tables. */
 #define LIMN_TILE_ROWS_MOST 16
 #define LIMN_PANEL_MOST     32

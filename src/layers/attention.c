@@ -11,21 +11,14 @@
 #define BLOCK_SCORES     65536
 #define BLOCK_TILES_MOST 8
 /* Tasks, each with scores of its own. */
-#define LANES_MOST 32
-
-static int parts_of(int a, int b) {
-    return (a + b - 1) / b;
-}
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
+#define LANES_MOST 64
 
 static size_t keys_size(const limn_kernels *k, int tokens, int d) {
-    return (size_t)parts_of(tokens, k->panel) * (size_t)k->panel * (size_t)d;
+    return (size_t)limn_parts(tokens, k->panel) * (size_t)k->panel * (size_t)d;
 }
 
 static size_t values_size(const limn_kernels *k, int tokens, int d) {
-    return (size_t)parts_of(d, k->panel) * (size_t)k->panel * (size_t)tokens;
+    return (size_t)limn_parts(d, k->panel) * (size_t)k->panel * (size_t)tokens;
 }
 
 limn_keys limn_keys_take(limn_exec *e, int n, int tokens, int heads, int d) {
@@ -88,14 +81,14 @@ static void multiply(const limn_kernels *kernels, const float *a, size_t a_strid
     int panel = kernels->panel, step = kernels->tile_rows;
     for (int j = 0; j < n; j += panel)
         for (int k0 = 0; k0 < k; k0 += LIMN_TILE_DEPTH) {
-            int length = least(LIMN_TILE_DEPTH, k - k0);
+            int length = limn_least(LIMN_TILE_DEPTH, k - k0);
             const float *b = panels + (size_t)j * (size_t)k + (size_t)k0 * (size_t)panel;
             for (int r = 0; r < rows; r += step) {
                 const float *table[LIMN_TILE_ROWS_MOST];
-                int count = least(step, rows - r);
+                int count = limn_least(step, rows - r);
                 for (int i = 0; i < count; i++) table[i] = a + (size_t)(r + i) * a_stride + k0;
                 kernels->tile(&(limn_tile){.rows = count,
-                                           .columns = least(panel, n - j),
+                                           .columns = limn_least(panel, n - j),
                                            .segments = 1,
                                            .length = &length,
                                            .a = table,
@@ -111,7 +104,7 @@ static void multiply(const limn_kernels *kernels, const float *a, size_t a_strid
 static void attend(const attention_work *w, int head, int block, float *scores) {
     const limn_keys *keys = w->keys;
     int d = keys->d, tokens = keys->tokens, batch = head / keys->heads;
-    int first = block * w->block_rows, rows = least(w->block_rows, w->tokens - first);
+    int first = block * w->block_rows, rows = limn_least(w->block_rows, w->tokens - first);
     size_t row = (size_t)batch * (size_t)w->tokens + (size_t)first;
     size_t column = (size_t)(head % keys->heads * d), width = (size_t)(keys->heads * d);
     const float *k = keys->k + (size_t)head * keys_size(w->kernels, tokens, d);
@@ -135,9 +128,10 @@ static void attend(const attention_work *w, int head, int block, float *scores) 
 
 static void attention_task(void *ctx, int lane) {
     const attention_work *w = ctx;
-    int all = w->keys->n * w->keys->heads * w->blocks;
+    size_t all = (size_t)w->keys->n * (size_t)w->keys->heads * (size_t)w->blocks;
     float *scores = w->scores + (size_t)lane * (size_t)w->block_rows * (size_t)w->keys->tokens;
-    for (int i = lane; i < all; i += w->lanes) attend(w, i / w->blocks, i % w->blocks, scores);
+    for (size_t i = (size_t)lane; i < all; i += (size_t)w->lanes)
+        attend(w, (int)(i / (size_t)w->blocks), (int)(i % (size_t)w->blocks), scores);
 }
 
 void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
@@ -146,10 +140,11 @@ void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int token
     e->flop += 4.0 * keys->n * keys->heads * keys->d * keys->tokens * tokens;
     attention_work w = {e->k, q, q_stride, tokens, keys, causal, out, NULL, 0, 0, 0};
     int tiles = BLOCK_SCORES / (keys->tokens * e->k->tile_rows);
-    tiles = tiles < 1 ? 1 : least(tiles, BLOCK_TILES_MOST);
+    tiles = tiles < 1 ? 1 : limn_least(tiles, BLOCK_TILES_MOST);
     w.block_rows = tiles * e->k->tile_rows;
-    w.blocks = parts_of(tokens, w.block_rows);
-    w.lanes = least(keys->n * keys->heads * w.blocks, LANES_MOST);
+    w.blocks = limn_parts(tokens, w.block_rows);
+    size_t all = (size_t)keys->n * (size_t)keys->heads * (size_t)w.blocks;
+    w.lanes = all < LANES_MOST ? (int)all : LANES_MOST;
     w.scores =
         limn_arena_floats(e->ws, (size_t)w.lanes * (size_t)w.block_rows * (size_t)keys->tokens);
     if (!limn_exec_measuring(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);

@@ -14,6 +14,7 @@
 #define LIMN_LAYERS_H
 
 #include "base/arena.h"
+#include "base/checked.h"
 #include "base/team.h"
 #include "kernels/kernels.h"
 #include "weights/weights.h"
@@ -78,6 +79,10 @@ typedef struct limn_loader {
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* limn_config_int, for loaders. */
+void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, long min, long max,
+                   long fallback, int *out);
+
 /* NAME.weight [n, k] (a 1x1 convolution [n, k, 1, 1] is the same thing) and, with bias, NAME.bias
  * [n]. */
 limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bool bias);
@@ -135,6 +140,10 @@ static inline size_t limn_map_count(const limn_map *m) {
 
 /* A map with memory from the workspace, contents undefined. */
 limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c);
+
+/* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between: how
+ * a result takes the place of what it was made from. */
+void limn_map_settle(limn_exec *e, size_t mark, limn_map *m);
 
 /* What happens to a product on its way out: out = act(x w + bias) + residual. */
 typedef struct limn_finish {

@@ -5,6 +5,7 @@
 
 #include "base/team.h"
 #include "layers/layers.h"
+#include "layers/product.h"
 
 /* Numbers converted at a time, on the stack. */
 #define CHUNK 1024
@@ -17,6 +18,12 @@ void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     ld->status = limn_fail(ld->err, status, "%s", text);
+}
+
+void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, long min, long max,
+                   long fallback, int *out) {
+    if (ld->status == LIMN_OK)
+        ld->status = limn_config_int(config, key, min, max, fallback, out, ld->err);
 }
 
 static const limn_tensor *want(limn_loader *ld, const char *name, int rank, const uint64_t *shape) {
@@ -106,6 +113,9 @@ limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int ke
     limn_conv conv = {{.n = n, .k = kernel * kernel * c}, c, kernel, stride, pad};
     limn_pack_job job = {.taps = kernel * kernel};
     const uint64_t shape[4] = {(uint64_t)n, (uint64_t)c, (uint64_t)kernel, (uint64_t)kernel};
+    if (c > LIMN_CHANNELS_MOST)
+        limn_load_fail(ld, LIMN_E_INPUT, "%s: %d channels, limn takes %d", name, c,
+                       LIMN_CHANNELS_MOST);
     char part[256];
     snprintf(part, sizeof part, "%s.weight", name);
     job.tensor = want(ld, part, 4, shape);

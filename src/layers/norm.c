@@ -18,6 +18,13 @@ limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c) {
     return m;
 }
 
+void limn_map_settle(limn_exec *e, size_t mark, limn_map *m) {
+    limn_arena_release(e->ws, mark);
+    float *to = limn_arena_floats(e->ws, limn_map_count(m));
+    if (!limn_exec_measuring(e)) memmove(to, m->v, limn_map_count(m) * sizeof *to);
+    m->v = to;
+}
+
 static limn_team *team_for(const limn_exec *e, size_t numbers) {
     return numbers < SERIAL_NUMBERS ? NULL : e->team;
 }

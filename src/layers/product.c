@@ -51,16 +51,9 @@ typedef struct block {
     int length[LIMN_TILE_SEGMENTS];
 } block;
 
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
-static int parts_of(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 static int segment_length(const work *k, int segment) {
     int begin = segment % k->parts * LIMN_TILE_DEPTH;
-    return least(k->rows->c - begin, LIMN_TILE_DEPTH);
+    return limn_least(k->rows->c - begin, LIMN_TILE_DEPTH);
 }
 
 /* Fills b with the segments from b->segment on that fit into one call; false when none is left. */
@@ -125,12 +118,12 @@ static void run_block(const work *k, const region *g, const block *b) {
     float room[LIMN_TILE_DEPTH * LIMN_PANEL_MOST];
     int step = k->kernels->tile_rows, panel = k->kernels->panel, depth = 0;
     for (int s = 0; s < b->segments; s++) depth += b->length[s];
-    int tiles = parts_of(g->rows, step);
+    int tiles = limn_parts(g->rows, step);
     for (int i = 0; i < tiles; i++)
-        look_up(k, g, b, i * step, least(step, g->rows - i * step), table[i]);
+        look_up(k, g, b, i * step, limn_least(step, g->rows - i * step), table[i]);
     for (int j = g->panel; j < g->panel + g->panels; j++) {
         limn_tile t = {
-            .columns = least(panel, k->w->n - j * panel),
+            .columns = limn_least(panel, k->w->n - j * panel),
             .segments = b->segments,
             .length = b->length,
             .b = limn_matrix_panel(k->kernels, k->w, j, b->k, depth, room),
@@ -138,7 +131,7 @@ static void run_block(const work *k, const region *g, const block *b) {
             .first = b->k == 0,
         };
         for (int i = 0; i < tiles; i++) {
-            t.rows = least(step, g->rows - i * step);
+            t.rows = limn_least(step, g->rows - i * step);
             t.a = table[i];
             t.c = output_at(k, g, i * step, j);
             k->kernels->tile(&t);
@@ -151,7 +144,7 @@ static void finish_region(const work *k, const region *g) {
     static const limn_finish none = {NULL, LIMN_ACT_NONE, NULL};
     const limn_finish *f = k->finish ? k->finish : &none;
     size_t column = (size_t)g->panel * (size_t)k->kernels->panel;
-    int columns = least(g->panels * k->kernels->panel, k->w->n - (int)column);
+    int columns = limn_least(g->panels * k->kernels->panel, k->w->n - (int)column);
     const float *bias = k->w->bias ? k->w->bias + column : NULL;
     const float *own = f->bias ? f->bias + (size_t)g->image * (size_t)k->w->n + column : NULL;
     if (!bias && !own && !f->residual && f->act == LIMN_ACT_NONE) return;
@@ -170,8 +163,8 @@ static void run_task(void *ctx, int i) {
     region g = {.image = row_task / k->row_tasks,
                 .row = tile * step,
                 .panel = column_task * k->task_panels};
-    g.rows = least(k->task_tiles * step, k->rows->out_h * k->rows->out_w - g.row);
-    g.panels = least(k->task_panels, k->panels - g.panel);
+    g.rows = limn_least(k->task_tiles * step, k->rows->out_h * k->rows->out_w - g.row);
+    g.panels = limn_least(k->task_panels, k->panels - g.panel);
     block b = {0};
     for (; next_block(k, &b); advance(&b)) run_block(k, &g, &b);
     finish_region(k, &g);
@@ -180,19 +173,19 @@ static void run_task(void *ctx, int i) {
 /* Cuts rows first to what the caches hold, then finer while there are too few tasks. */
 static int cut(work *k) {
     int step = k->kernels->tile_rows;
-    k->tiles = parts_of(k->rows->out_h * k->rows->out_w, step);
-    k->panels = parts_of(k->w->n, k->kernels->panel);
-    k->task_tiles = least(k->tiles, TASK_ROWS / step);
+    k->tiles = limn_parts(k->rows->out_h * k->rows->out_w, step);
+    k->panels = limn_parts(k->w->n, k->kernels->panel);
+    k->task_tiles = limn_least(k->tiles, TASK_ROWS / step);
     k->task_panels = k->panels;
     for (;;) {
-        k->row_tasks = parts_of(k->tiles, k->task_tiles);
-        k->column_tasks = parts_of(k->panels, k->task_panels);
+        k->row_tasks = limn_parts(k->tiles, k->task_tiles);
+        k->column_tasks = limn_parts(k->panels, k->task_panels);
         int tasks = k->rows->images * k->row_tasks * k->column_tasks;
         if (tasks >= TASKS_WANTED || (k->task_panels == 1 && k->task_tiles == 1)) return tasks;
         if (k->task_panels > 4 || k->task_tiles == 1)
-            k->task_panels = parts_of(k->task_panels, 2);
+            k->task_panels = limn_parts(k->task_panels, 2);
         else
-            k->task_tiles = parts_of(k->task_tiles, 2);
+            k->task_tiles = limn_parts(k->task_tiles, 2);
     }
 }
 
@@ -202,7 +195,7 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     e->flop += 2 * size;
     if (limn_exec_measuring(e)) return;
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
-    k.parts = parts_of(rows->c, LIMN_TILE_DEPTH);
+    k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
     limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
 }
 

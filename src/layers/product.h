@@ -16,8 +16,7 @@ typedef struct limn_rows {
     int out_h, out_w; /* rows of one image */
 } limn_rows;
 
-/* The most channels that a convolution may take in. The networks' loaders allow half of it, since a
- * skip connection joins two maps. */
+/* The most channels that a convolution may take in; loading refuses more. */
 #define LIMN_CHANNELS_MOST 65536
 
 /* What padding is read from: as many zeros as a pixel can have channels. */

@@ -29,11 +29,13 @@ void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, cons
         shift = limn_arena_floats(e->ws, (size_t)x->n * (size_t)r->time.n);
         limn_linear_run(e, &r->time, time, (size_t)r->time.k, (size_t)x->n, NULL, shift);
     }
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    size_t inner = limn_arena_mark(e->ws);
     limn_map normed = limn_map_take(e, x->n, x->h, x->w, r->in_c);
     limn_group_norm_run(e, &r->norm1, x, NULL, r->act, &normed);
-    limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
     const limn_finish first = {.bias = r->scale_shift ? NULL : shift};
     limn_conv_run(e, &r->conv1, &normed, x->h, x->w, &first, &h);
+    limn_arena_release(e->ws, inner);
     limn_group_norm_run(e, &r->norm2, &h, r->scale_shift ? shift : NULL, r->act, &h);
 
     limn_map kept = *x;

@@ -15,7 +15,7 @@
 #define BLOCK_TILES   512
 #define GROUP_COLUMNS 64
 /* Tiles, and channels in, in one task of a transform; rows in one task of the products. */
-#define TASK_TILES    8
+#define TASK_TILES    2
 #define TASK_CHANNELS 32
 #define TASK_ROWS     96
 
@@ -32,13 +32,6 @@ typedef struct wino {
     size_t v_stride, u_stride, m_stride; /* floats between two of the 36 */
     float *v, *u, *m;
 } wino;
-
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
-static int parts_of(int a, int b) {
-    return (a + b - 1) / b;
-}
 
 /* A stride for the 36 of at least `floats`, an odd number of cache lines: the transforms write 36
  * places at once, which must not all fall into the same set of the cache. */
@@ -64,7 +57,7 @@ static void tile_at(const wino *w, int tile, int *image, int *y, int *x) {
 
 static void input_task(void *ctx, int task) {
     const wino *w = ctx;
-    int last = least(w->tiles, (task + 1) * TASK_TILES);
+    int last = limn_least(w->tiles, (task + 1) * TASK_TILES);
     for (int i = task * TASK_TILES; i < last; i++) {
         const float *pixel[36];
         int image, y, x;
@@ -78,11 +71,11 @@ static void input_task(void *ctx, int task) {
 
 static void weights_task(void *ctx, int task) {
     const wino *w = ctx;
-    int c = w->conv->c, chunks = parts_of(c, TASK_CHANNELS), panel = w->kernels->panel;
+    int c = w->conv->c, chunks = limn_parts(c, TASK_CHANNELS), panel = w->kernels->panel;
     int j = task / chunks, first = task % chunks * TASK_CHANNELS;
     const limn_matrix *m = &w->conv->matrix;
     float *to = w->u + (size_t)j * (size_t)c * (size_t)panel, room[9 * LIMN_PANEL_MOST];
-    for (int i = first; i < least(c, first + TASK_CHANNELS); i++) {
+    for (int i = first; i < limn_least(c, first + TASK_CHANNELS); i++) {
         size_t tap_stride = (size_t)(m->packed ? c * panel : panel);
         const float *taps = limn_matrix_panel(w->kernels, m, w->panel0 + j, i, 1, room);
         for (int t = 1; t < 9 && taps == room; t++)
@@ -95,8 +88,8 @@ static void weights_task(void *ctx, int task) {
 /* Some rows of one of the 36 products. */
 static void product_task(void *ctx, int task) {
     const wino *w = ctx;
-    int parts = parts_of(w->tiles, TASK_ROWS), position = task / parts;
-    int row0 = task % parts * TASK_ROWS, rows = least(TASK_ROWS, w->tiles - row0);
+    int parts = limn_parts(w->tiles, TASK_ROWS), position = task / parts;
+    int row0 = task % parts * TASK_ROWS, rows = limn_least(TASK_ROWS, w->tiles - row0);
     int c = w->conv->c, panel = w->kernels->panel, step = w->kernels->tile_rows;
     size_t width = (size_t)w->panels * (size_t)panel;
     const float *v = w->v + (size_t)position * w->v_stride;
@@ -104,7 +97,8 @@ static void product_task(void *ctx, int task) {
         for (int j = 0; j < w->panels; j++)
             for (int r = row0; r < row0 + rows; r += step) {
                 const float *table[LIMN_TILE_ROWS_MOST];
-                int count = least(step, row0 + rows - r), length = least(LIMN_TILE_DEPTH, c - k0);
+                int count = limn_least(step, row0 + rows - r),
+                    length = limn_least(LIMN_TILE_DEPTH, c - k0);
                 for (int i = 0; i < count; i++) table[i] = v + (size_t)(r + i) * (size_t)c + k0;
                 w->kernels->tile(
                     &(limn_tile){.rows = count,
@@ -127,7 +121,7 @@ static void finish_pixel(const wino *w, int image, size_t pixel, const float *su
     const limn_finish *f = w->finish ? w->finish : &none;
     const limn_matrix *matrix = &w->conv->matrix;
     size_t n = (size_t)matrix->n, column = (size_t)w->panel0 * (size_t)w->kernels->panel;
-    int columns = least(w->panels * w->kernels->panel, matrix->n - (int)column);
+    int columns = limn_least(w->panels * w->kernels->panel, matrix->n - (int)column);
     const float *own = f->bias ? f->bias + (size_t)image * n + column : NULL;
     const float *residual = f->residual ? f->residual + pixel * n + column : NULL;
     float *out = w->out + pixel * n + column;
@@ -140,7 +134,7 @@ static void output_task(void *ctx, int task) {
     const wino *w = ctx;
     int width = w->panels * w->kernels->panel;
     float sums[16 * GROUP_COLUMNS];
-    int last = least(w->tiles, (task + 1) * TASK_TILES);
+    int last = limn_least(w->tiles, (task + 1) * TASK_TILES);
     for (int i = task * TASK_TILES; i < last; i++) {
         int image, y, x;
         tile_at(w, w->tile0 + i, &image, &y, &x);
@@ -163,31 +157,31 @@ static void run_group(limn_exec *e, wino *w) {
     int c = w->conv->c, panel = w->kernels->panel;
     w->u_stride = apart((size_t)w->panels * (size_t)panel * (size_t)c);
     w->m_stride = apart((size_t)w->panels * (size_t)panel * (size_t)w->tiles);
-    limn_team_loop(e->team, w->panels * parts_of(c, TASK_CHANNELS), weights_task, w);
-    limn_team_loop(e->team, 36 * parts_of(w->tiles, TASK_ROWS), product_task, w);
-    limn_team_loop(e->team, parts_of(w->tiles, TASK_TILES), output_task, w);
+    limn_team_loop(e->team, w->panels * limn_parts(c, TASK_CHANNELS), weights_task, w);
+    limn_team_loop(e->team, 36 * limn_parts(w->tiles, TASK_ROWS), product_task, w);
+    limn_team_loop(e->team, limn_parts(w->tiles, TASK_TILES), output_task, w);
 }
 
 void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
                        const limn_finish *finish, float *out) {
     size_t mark = limn_arena_mark(e->ws), c = (size_t)conv->c;
     wino w = {.kernels = e->k, .conv = conv, .rows = rows, .finish = finish, .out = out};
-    int panel = e->k->panel, panels = parts_of(conv->matrix.n, panel);
-    int group = least(panels, GROUP_COLUMNS / panel);
-    w.tiles_w = parts_of(rows->out_w, 4);
-    w.tiles_image = w.tiles_w * parts_of(rows->out_h, 4);
-    int all = w.tiles_image * rows->images, block = least(all, BLOCK_TILES);
+    int panel = e->k->panel, panels = limn_parts(conv->matrix.n, panel);
+    int group = limn_least(panels, GROUP_COLUMNS / panel);
+    w.tiles_w = limn_parts(rows->out_w, 4);
+    w.tiles_image = w.tiles_w * limn_parts(rows->out_h, 4);
+    int all = w.tiles_image * rows->images, block = limn_least(all, BLOCK_TILES);
     size_t width = (size_t)group * (size_t)panel;
     w.v = limn_arena_floats(e->ws, 36 * apart((size_t)block * c));
     w.u = limn_arena_floats(e->ws, 36 * apart(width * c));
     w.m = limn_arena_floats(e->ws, 36 * apart(width * (size_t)block));
     e->flop += 18.0 * rows->images * rows->out_h * rows->out_w * conv->matrix.n * conv->c;
     for (w.tile0 = 0; w.tile0 < all && !limn_exec_measuring(e); w.tile0 += block) {
-        w.tiles = least(block, all - w.tile0);
+        w.tiles = limn_least(block, all - w.tile0);
         w.v_stride = apart((size_t)w.tiles * c);
-        limn_team_loop(e->team, parts_of(w.tiles, TASK_TILES), input_task, &w);
+        limn_team_loop(e->team, limn_parts(w.tiles, TASK_TILES), input_task, &w);
         for (w.panel0 = 0; w.panel0 < panels; w.panel0 += group) {
-            w.panels = least(group, panels - w.panel0);
+            w.panels = limn_least(group, panels - w.panel0);
             run_group(e, &w);
         }
     }

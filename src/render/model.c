@@ -18,7 +18,7 @@ typedef struct opening {
     limn_loader loader;
     const limn_config *index, *text, *unet, *vae;
     const limn_tensors *text_tensors, *unet_tensors, *vae_tensors;
-    int threads;
+    int threads, max_tokens;
     limn_error *err;
 } opening;
 
@@ -55,7 +55,11 @@ static limn_status open_configs(opening *o) {
     limn_status status =
         limn_folder_config(o->folder, "scheduler/scheduler_config.json", &scheduler, o->err);
     if (status != LIMN_OK) return status;
-    return limn_schedule_load(scheduler, &o->m->schedule, o->err);
+    status = limn_schedule_load(scheduler, &o->m->schedule, o->err);
+    /* StableDiffusionPipeline sets these two, whatever an old file says. */
+    o->m->schedule.clip_sample = false;
+    o->m->schedule.steps_offset = 1;
+    return status;
 }
 
 static limn_status open_tensors(opening *o) {
@@ -77,8 +81,12 @@ static limn_status open_tokenizer(opening *o, int positions) {
         status =
             limn_folder_bytes(o->folder, "tokenizer/special_tokens_map.json", &special, o->err);
     if (status != LIMN_OK) return status;
-    return limn_tokenizer_open(&vocab, &merges, &config, &special, positions, "tokenizer",
-                               &o->m->tokenizer, o->err);
+    status = limn_tokenizer_open(&vocab, &merges, &config, &special, positions, "tokenizer",
+                                 &o->m->tokenizer, o->err);
+    limn_prompt_check check;
+    if (status == LIMN_OK) status = limn_prompt_inspect(o->m, "", &check, o->err);
+    if (status == LIMN_OK) o->max_tokens = check.max_tokens;
+    return status;
 }
 
 /* Goes through all parts once: with a measuring arena to count, with a real one to hand out. */
@@ -195,7 +203,7 @@ static void describe(const opening *o) {
     i->sha256 = m->sha256;
     i->size_step_px = m->vae.scale_px;
     i->sampler = m->sampler;
-    i->max_tokens = m->text.positions - 2;
+    i->max_tokens = o->max_tokens;
     i->parameters = limn_folder_parameters(o->folder);
     i->resident_bytes = m->weights.size;
     i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
@@ -211,8 +219,8 @@ static limn_status open_all(opening *o) {
     if (status == LIMN_OK) status = measure_weights(o, &bytes);
     if (status == LIMN_OK) status = open_tokenizer(o, o->m->text.positions);
     if (status == LIMN_OK) status = check_joints(o);
-    if (status == LIMN_OK) status = load_weights(o, bytes);
     if (status == LIMN_OK) status = read_wishes(o);
+    if (status == LIMN_OK) status = load_weights(o, bytes);
     if (status == LIMN_OK) describe(o);
     return status;
 }

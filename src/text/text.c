@@ -22,7 +22,7 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_text *m, int
         int *out;
     } sizes[] = {
         {"vocab_size", 1000000, 49408, &m->vocabulary},
-        {"max_position_embeddings", 4096, 77, &m->positions},
+        {"max_position_embeddings", LIMN_TEXT_POSITIONS_MOST, 77, &m->positions},
         {"hidden_size", 16384, 512, &m->d},
         {"num_attention_heads", 256, 8, &m->heads},
         {"num_hidden_layers", LIMN_TEXT_LAYERS_MOST, 12, &m->layers},

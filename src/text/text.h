@@ -8,7 +8,8 @@
 
 #include "layers/layers.h"
 
-#define LIMN_TEXT_LAYERS_MOST 48
+#define LIMN_TEXT_LAYERS_MOST    48
+#define LIMN_TEXT_POSITIONS_MOST 4096
 
 /* One layer: attention and a two-layer perceptron, each behind a layer norm and added. */
 typedef struct limn_text_layer {

@@ -42,11 +42,42 @@ static bool append_children(limn_config **last, limn_config *parent) {
     return true;
 }
 
+/* Python writes infinities into JSON (diffusers' lambda_min_clipped), which JSON does not have;
+ * they mean "no bound", as null does. Replaces them in a text of its length, outside strings. */
+static void replace_infinities(uint8_t *text, size_t size) {
+    static const char *const words[] = {"-Infinity", "Infinity"};
+    bool in_text = false;
+    for (size_t i = 0; i < size; i++) {
+        if (in_text && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_text = !in_text;
+        for (size_t w = 0; w < 2 && !in_text && i < size; w++) {
+            size_t length = strlen(words[w]);
+            if (size - i < length || memcmp(text + i, words[w], length) != 0) continue;
+            memset(text + i, ' ', length);
+            memcpy(text + i, "null", 4);
+        }
+    }
+}
+
+static limn_status read_json(const uint8_t *bytes, size_t size, const char *name, json_t **out,
+                             limn_error *err) {
+    if (size == 0) return limn_json_read(bytes, size, name, "the file", out, err);
+    uint8_t *text = malloc(size);
+    if (text == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to read the file", name);
+    memcpy(text, bytes, size);
+    replace_infinities(text, size);
+    limn_status status = limn_json_read(text, size, name, "the file", out, err);
+    free(text);
+    return status;
+}
+
 limn_status limn_config_read(const uint8_t *bytes, size_t size, const char *name, limn_config **out,
                              limn_error *err) {
     *out = NULL;
     json_t *json;
-    limn_status status = limn_json_read(bytes, size, name, "the file", &json, err);
+    limn_status status = read_json(bytes, size, name, &json, err);
     if (status != LIMN_OK) return status;
 
     limn_config *top = calloc(1, sizeof *top);

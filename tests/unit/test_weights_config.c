@@ -326,8 +326,28 @@ static void depth_is_limited(void **state) {
     }
 }
 
+/* diffusers saves lambda_min_clipped as -Infinity. */
+static void infinities_mean_no_bound(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"a\": -Infinity, \"b\": [Infinity], \"c\": \"-Infinity \\\" Infinity\"}";
+    limn_config *c = NULL;
+    limn_error err;
+    assert_int_equal(limn_config_read((const uint8_t *)text, sizeof text - 1, "c.json", &c, &err),
+                     LIMN_OK);
+    double a = 0;
+    assert_false(limn_config_has(c, "a"));
+    assert_int_equal(limn_config_number(c, "a", -9, 9, 3, &a, &err), LIMN_OK);
+    assert_true(a == 3);
+    const char *kept = NULL;
+    assert_int_equal(limn_config_text(c, "c", NULL, &kept, &err), LIMN_OK);
+    assert_string_equal(kept, "-Infinity \" Infinity");
+    limn_config_free(c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(infinities_mean_no_bound),
         cmocka_unit_test(whole_numbers),
         cmocka_unit_test(numbers),
         cmocka_unit_test(switches_and_texts),

@@ -21,3 +21,8 @@ const limn_kernels limn_kernels_c = {
     .winograd_output = limn_plain_winograd_output,
     .from_f16 = limn_plain_from_f16,
 };
+
+/* What callers' tables have room for (layers/product.c, layers/winograd.c). */
+_Static_assert(LIMN_C_ROWS >= 4 && LIMN_C_ROWS <= LIMN_TILE_ROWS_MOST, "rows of a tile");
+_Static_assert(LIMN_C_PANEL <= LIMN_PANEL_MOST && 64 % LIMN_C_PANEL == 0 && LIMN_C_PANEL % 16 == 0,
+               "a panel");

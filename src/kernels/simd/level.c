@@ -27,3 +27,7 @@ const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
     .winograd_output = limn_simd_winograd_output,
     .from_f16 = limn_simd_from_f16,
 };
+
+/* What callers' tables have room for (layers/product.c, layers/winograd.c). */
+_Static_assert(ROWS >= 4 && ROWS <= LIMN_TILE_ROWS_MOST, "rows of a tile");
+_Static_assert(PANEL <= LIMN_PANEL_MOST && 64 % PANEL == 0 && PANEL % 16 == 0, "a panel");
