@@ -1,5 +1,5 @@
-/* The vector operations that the matrix tile is written in, for the level that this file is
- * compiled for. `vec` holds VEC float32; fma is IEEE's, rounded once, lane by lane. */
+/* The vector operations that kernels are written in, for the level that this file is compiled for.
+ * `vec` holds VEC float32; fma is IEEE's, rounded once, lane by lane. */
 #ifndef LIMN_KERNELS_SIMD_VEC_H
 #define LIMN_KERNELS_SIMD_VEC_H
 
