@@ -178,8 +178,8 @@ model-pins: gallery pins
 # bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
 BENCH_WRAPS := linear_run conv_run attention_run group_norm_run layer_norm_run geglu_run \
     tensors_want tensors_find
-bench: limn $(BUILD)/bench
-	@$(BUILD)/bench $(ARGS)
+bench: $(BUILD)/limn $(BUILD)/bench
+	@$(BUILD)/bench --limn $(BUILD)/limn $(ARGS)
 $(BUILD)/bench: $(BENCH_OBJ) $(BUILD)/liblimn.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(BENCH_WRAPS:%=-Wl,--wrap=limn_%) -o $@ $^ $(ALL_LDLIBS)
