@@ -8,7 +8,7 @@
 #include "layers/product.h"
 
 /* Numbers converted at a time, on the stack. */
-#define CHUNK 1024
+#define CHUNK 256
 
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...) {
     if (ld->status != LIMN_OK) return;
@@ -168,34 +168,36 @@ static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) 
         }
 }
 
-/* One output's weights, [c, taps] in the file, go to column n of its panel in the order (tap, c).
- */
-static void pack_row(const limn_kernels *kernels, const limn_pack_job *job, int row) {
-    size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row);
+/* Up to a panel of outputs from `row` on, [c, taps] in the file, go to the columns of their panel
+ * in the order (tap, c): together, so that each line of it is written once and whole. Returns how
+ * many outputs that were. */
+static int pack_rows(const limn_kernels *kernels, const limn_pack_job *job, int row) {
+    size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row), first = n % panel;
     size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
-    size_t column = n / panel * panel * k + n % panel;
-    float chunk[CHUNK];
-    uint16_t bits[CHUNK];
-    size_t channel = 0, tap = 0;
+    size_t left = (size_t)job->tensor->shape[0] - (size_t)row;
+    size_t columns = left < panel - first ? left : panel - first, channel = 0, tap = 0;
+    float chunk[LIMN_PANEL_MOST][CHUNK];
+    uint16_t bits[LIMN_PANEL_MOST][CHUNK];
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
-        if (job->half)
-            memcpy(bits, job->tensor->data + ((size_t)row * k + i) * sizeof *bits,
-                   count * sizeof *bits);
-        else
-            convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
-        for (size_t j = 0; j < count; j++) {
-            size_t at = column + (tap * c + channel) * panel;
+        for (size_t j = 0; j < columns; j++) {
+            uint64_t at = ((uint64_t)row + j) * k + i;
             if (job->half)
-                job->half[at] = bits[j];
+                memcpy(bits[j], job->tensor->data + at * sizeof **bits, count * sizeof **bits);
             else
-                job->to[at] = chunk[j];
+                convert(kernels, job->tensor, at, count, chunk[j]);
+        }
+        for (size_t l = 0; l < count; l++) {
+            size_t at = n / panel * panel * k + (tap * c + channel) * panel + first;
+            for (size_t j = 0; j < columns && job->half; j++) job->half[at + j] = bits[j][l];
+            for (size_t j = 0; j < columns && !job->half; j++) job->to[at + j] = chunk[j][l];
             if (++tap == taps) {
                 tap = 0;
                 channel++;
             }
         }
     }
+    return (int)columns;
 }
 
 /* A tensor that is kept as it is, as float32. */
@@ -213,7 +215,7 @@ void limn_load_pack_one(const limn_loader *ld, int i) {
         return;
     }
     int rows = (int)job->tensor->shape[0];
-    for (int row = 0; row < rows; row++) pack_row(ld->k, job, row);
+    for (int row = 0; row < rows;) row += pack_rows(ld->k, job, row);
     if (job->n0 + rows == job->n) clear_margin(ld->k, job);
 }
 
