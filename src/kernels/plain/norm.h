@@ -41,9 +41,9 @@ static float limn_row_spread(const float *x, int n, float mean) {
 }
 
 /* The largest value; the order cannot matter. A NaN is passed over here and shows in the sum. */
-static float limn_row_max(const float *x, int n) {
+static inline float limn_row_max(const float *x, int n) {
     float lane[LIMN_LANES];
-    for (int l = 0; l < LIMN_LANES; l++) lane[l] = x[0];
+    for (int l = 0; l < LIMN_LANES; l++) lane[l] = -INFINITY;
     int i = 0;
     for (; i + LIMN_LANES <= n; i += LIMN_LANES)
         for (int l = 0; l < LIMN_LANES; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
@@ -52,7 +52,7 @@ static float limn_row_max(const float *x, int n) {
     return lane[0];
 }
 
-static float limn_plain_softmax(float *x, int n, float scale) {
+static inline float limn_plain_softmax(float *x, int n, float scale) {
     for (int i = 0; i < n; i++) x[i] *= scale;
     float most = limn_row_max(x, n);
     for (int i = 0; i < n; i++) x[i] = limn_expf(x[i] - most);

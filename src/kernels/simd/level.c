@@ -3,6 +3,7 @@
 #include "kernels/levels.h"
 #include "kernels/plain/norm.h"
 #include "kernels/simd/convert.h"
+#include "kernels/simd/softmax.h"
 #include "kernels/simd/tile.h"
 #include "kernels/simd/winograd.h"
 
@@ -18,7 +19,7 @@ const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
     .tile = limn_simd_tile,
     .finish = limn_plain_finish,
     .geglu = limn_plain_geglu,
-    .softmax = limn_plain_softmax,
+    .softmax = limn_simd_softmax,
     .layer_norm = limn_plain_layer_norm,
     .column_sums = limn_plain_column_sums,
     .scale_shift = limn_plain_scale_shift,

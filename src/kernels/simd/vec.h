@@ -1,5 +1,9 @@
 /* The vector operations that kernels are written in, for the level that this file is compiled for.
- * `vec` holds VEC float32; fma is IEEE's, rounded once, lane by lane. */
+ * `vec` holds VEC float32; all is lane by lane:
+ *   vec_fma            a b + c, rounded once
+ *   vec_at_most        `most` where a is greater, else a, which may be a NaN; vec_at_least likewise
+ *   vec_zero_below     0 where x < least, else a
+ *   vec_power_of_two   2^n for t = n + 1.5 x 2^23 */
 #ifndef LIMN_KERNELS_SIMD_VEC_H
 #define LIMN_KERNELS_SIMD_VEC_H
 
@@ -50,6 +54,19 @@ static inline vec vec_sub(vec a, vec b) {
 static inline vec vec_mul(vec a, vec b) {
     return _mm512_mul_ps(a, b);
 }
+static inline vec vec_at_most(vec a, vec most) {
+    return _mm512_min_ps(most, a);
+}
+static inline vec vec_at_least(vec a, vec least) {
+    return _mm512_max_ps(least, a);
+}
+static inline vec vec_zero_below(vec a, vec x, vec least) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, least, _CMP_LT_OQ), a, _mm512_setzero_ps());
+}
+static inline vec vec_power_of_two(vec t) {
+    __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3f800000)));
+}
 static inline void vec_store(float *p, vec a) {
     _mm512_storeu_ps(p, a);
 }
@@ -81,6 +98,19 @@ static inline vec vec_sub(vec a, vec b) {
 }
 static inline vec vec_mul(vec a, vec b) {
     return _mm256_mul_ps(a, b);
+}
+static inline vec vec_at_most(vec a, vec most) {
+    return _mm256_min_ps(most, a);
+}
+static inline vec vec_at_least(vec a, vec least) {
+    return _mm256_max_ps(least, a);
+}
+static inline vec vec_zero_below(vec a, vec x, vec least) {
+    return _mm256_andnot_ps(_mm256_cmp_ps(x, least, _CMP_LT_OQ), a);
+}
+static inline vec vec_power_of_two(vec t) {
+    __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3f800000)));
 }
 static inline void vec_store(float *p, vec a) {
     _mm256_storeu_ps(p, a);
@@ -114,10 +144,27 @@ static inline vec vec_sub(vec a, vec b) {
 static inline vec vec_mul(vec a, vec b) {
     return vmulq_f32(a, b);
 }
+static inline vec vec_at_most(vec a, vec most) {
+    return vbslq_f32(vcgtq_f32(a, most), most, a);
+}
+static inline vec vec_at_least(vec a, vec least) {
+    return vbslq_f32(vcltq_f32(a, least), least, a);
+}
+static inline vec vec_zero_below(vec a, vec x, vec least) {
+    return vbslq_f32(vcltq_f32(x, least), vdupq_n_f32(0.0f), a);
+}
+static inline vec vec_power_of_two(vec t) {
+    uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(t), 23);
+    return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(0x3f800000)));
+}
 static inline void vec_store(float *p, vec a) {
     vst1q_f32(p, a);
 }
 
 #endif
+
+static inline vec vec_of(float x) {
+    return vec_all(&x);
+}
 
 #endif

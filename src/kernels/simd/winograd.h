@@ -6,10 +6,6 @@
 #include "kernels/plain/winograd.h"
 #include "kernels/simd/vec.h"
 
-static inline vec vec_of(float x) {
-    return vec_all(&x);
-}
-
 /* x y + z with y a constant. */
 static inline vec vec_plus(vec x, float y, vec z) {
     return vec_fma(x, vec_of(y), z);
