@@ -61,7 +61,11 @@ TEST_OBJ := $(TEST_BIN:%=%.o)
 SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
 
+ifeq ($(BUILD),build)
 all: limn liblimn.a liblimn.so
+else
+all: $(BUILD)/limn $(BUILD)/liblimn.a $(BUILD)/liblimn.so
+endif
 
 # The products stand at the top only for the default build; other builds keep to their folder.
 limn: $(BUILD)/limn

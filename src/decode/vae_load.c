@@ -10,6 +10,11 @@ static void check_fixed(limn_loader *ld, const limn_config *c) {
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         if (limn_config_has(c, absent[i]))
             limn_load_fail(ld, LIMN_E_INPUT, "vae/config.json: %s is not known to limn", absent[i]);
+    const char *kind = "AutoencoderKL";
+    if (!ld->status) ld->status = limn_config_text(c, "_class_name", kind, &kind, ld->err);
+    if (!ld->status && strcmp(kind, "AutoencoderKL") != 0)
+        limn_load_fail(ld, LIMN_E_INPUT,
+                       "vae/config.json: _class_name \"%s\" is not known (AutoencoderKL)", kind);
     const char *act = "silu";
     if (!ld->status) ld->status = limn_config_text(c, "act_fn", act, &act, ld->err);
     if (!ld->status && strcmp(act, "silu") != 0 && strcmp(act, "swish") != 0)

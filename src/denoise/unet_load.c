@@ -16,13 +16,10 @@ typedef struct form {
 /* Keys whose value changes the network in a way that limn does not compute, and the one text that
  * is fine (beside absence and null). */
 static const char *const fixed_texts[][2] = {
-    {"time_embedding_type", "positional"},
-    {"attention_type", "default"},
-    {"mid_block_type", "UNetMidBlock2DCrossAttn"},
-    {"addition_embed_type", NULL},
-    {"encoder_hid_dim_type", NULL},
-    {"time_embedding_act_fn", NULL},
-    {"timestep_post_act", NULL},
+    {"_class_name", "UNet2DConditionModel"}, {"time_embedding_type", "positional"},
+    {"attention_type", "default"},           {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+    {"addition_embed_type", NULL},           {"encoder_hid_dim_type", NULL},
+    {"time_embedding_act_fn", NULL},         {"timestep_post_act", NULL},
     {"cross_attention_norm", NULL},
 };
 

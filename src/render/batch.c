@@ -75,18 +75,11 @@ static limn_status book(const limn_batch *b, const limn_batch_picture *p, const 
     return limn_manifest_add(&b->manifest, &row, err);
 }
 
-/* Where in its line a name stands that there is none of, in characters from 1. */
-static int column_of(const limn_prompt_line *line, const char *text) {
-    const char *at = *text ? strstr(line->source, text) : NULL;
-    int column = 1;
-    for (const char *s = line->source; at && s < at; s++) column += (*s & 0xc0) != 0x80;
-    return column;
-}
-
-static limn_status no_such(const limn_batch *b, const limn_prompt_line *line, const char *what,
-                           const char *text, limn_error *err) {
+/* column: where in its line the name stands; 0 where the command named it. */
+static limn_status no_such(const limn_batch *b, const limn_prompt_line *line, int column,
+                           const char *what, const char *text, limn_error *err) {
     return limn_fail(err, LIMN_E_INPUT, "%s:%d:%d: there is no %s '%s'", b->name, line->line,
-                     column_of(line, text), what, text);
+                     column > 0 ? column : 1, what, text);
 }
 
 /* Puts limn's own names in the place of what was typed. A sampler's spelling may name a schedule
@@ -95,12 +88,11 @@ static limn_status resolve(const limn_batch *b, const limn_prompt_line *line, li
                            limn_error *err) {
     const char *schedule = NULL;
     const char *sampler = limn_sampler_find(r->sampler, &schedule);
-    if (!sampler) return no_such(b, line, "sampler", r->sampler, err);
-    bool own = strcmp(r->schedule, b->options->base.schedule) != 0;
-    if (own || !schedule) schedule = limn_schedule_find(r->schedule);
-    if (!schedule) return no_such(b, line, "schedule", r->schedule, err);
+    if (!sampler) return no_such(b, line, line->sampler_column, "sampler", r->sampler, err);
+    if (line->schedule_column > 0 || !schedule) schedule = limn_schedule_find(r->schedule);
+    if (!schedule) return no_such(b, line, line->schedule_column, "schedule", r->schedule, err);
     const char *rng = limn_rng_find(r->rng);
-    if (!rng) return no_such(b, line, "random generator", r->rng, err);
+    if (!rng) return no_such(b, line, line->rng_column, "random generator", r->rng, err);
     r->sampler = sampler;
     r->schedule = schedule;
     r->rng = rng;
@@ -167,24 +159,6 @@ static limn_status fail_picture(limn_batch *b, const limn_batch_picture *p, cons
     return status;
 }
 
-static limn_status draw(limn_batch *b, const limn_batch_picture *p, limn_error *err) {
-    tell(b, p, LIMN_BATCH_STARTED, NULL, NULL);
-    if (b->options->dry_run) return LIMN_OK;
-    limn_picture *picture = NULL;
-    bool written = false;
-    limn_error why;
-    limn_status status = make(b, p, &picture, &written, &why);
-    if (written) {
-        b->result->done++;
-        tell(b, p, LIMN_BATCH_DONE, picture, NULL);
-    }
-    limn_picture_free(picture);
-    if (status == LIMN_OK) return LIMN_OK;
-    if (written || ends_batch(p, status)) return limn_fail(err, status, "%s", why.text);
-    limn_fail_at(&why, status, "%s:%d", b->name, p->line->line);
-    return fail_picture(b, p, &why, err);
-}
-
 /* A file that is the picture already. Its row may be missing if limn was killed before it. */
 static limn_status skip(limn_batch *b, const limn_batch_picture *p, limn_error *err) {
     limn_status status = LIMN_OK;
@@ -200,6 +174,29 @@ static limn_status skip(limn_batch *b, const limn_batch_picture *p, limn_error *
     b->result->skipped++;
     tell(b, p, LIMN_BATCH_SKIPPED, NULL, NULL);
     return status;
+}
+
+static limn_status draw(limn_batch *b, const limn_batch_picture *p, limn_error *err) {
+    tell(b, p, LIMN_BATCH_STARTED, NULL, NULL);
+    if (b->options->dry_run) return LIMN_OK;
+    limn_picture *picture = NULL;
+    bool written = false;
+    limn_error why;
+    limn_status status = make(b, p, &picture, &written, &why);
+    if (written) {
+        b->result->done++;
+        tell(b, p, LIMN_BATCH_DONE, picture, NULL);
+    }
+    limn_picture_free(picture);
+    if (status == LIMN_OK) return LIMN_OK;
+    /* Another batch in the same folder was faster: then it is there. */
+    limn_error other;
+    if (!written && status == LIMN_E_CREATE && limn_file_exists(p->path) &&
+        limn_made_check(b->model, &p->request, p->path, &other) == LIMN_OK)
+        return skip(b, p, err);
+    if (written || ends_batch(p, status)) return limn_fail(err, status, "%s", why.text);
+    limn_fail_at(&why, status, "%s:%d", b->name, p->line->line);
+    return fail_picture(b, p, &why, err);
 }
 
 static limn_status run_picture(limn_batch *b, size_t place, int k, limn_batch_picture *p,

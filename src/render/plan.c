@@ -85,6 +85,11 @@ static limn_status check_memory(const limn_model *model, const limn_request *r, 
 limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err) {
     if (!request->prompt || !request->negative)
         return limn_fail(err, LIMN_E_USAGE, "a request without a prompt or a negative prompt");
+    size_t longest = strlen(request->prompt), other = strlen(request->negative);
+    if (other > longest) longest = other;
+    if (longest > LIMN_PROMPT_MOST_BYTES)
+        return limn_fail(err, LIMN_E_USAGE, "a prompt of %zu bytes, at most %zu are read", longest,
+                         LIMN_PROMPT_MOST_BYTES);
     limn_status status = check_numbers(model, request, err);
     if (status == LIMN_OK) status = check_names(request, err);
     if (status != LIMN_OK) return status;

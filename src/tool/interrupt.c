@@ -1,13 +1,20 @@
 #include "tool/tool.h"
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 /* The one variable of the program: a signal handler has nowhere else to write. */
 static volatile sig_atomic_t stop_asked = 0;
 
 static void ask_to_stop(int signal_number) {
     (void)signal_number;
+    int kept = errno;
     stop_asked = 1;
+    static const char said[] = "\nlimn: stopping after this step; once more to stop at once\n";
+    ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
+    (void)written; /* nothing could be done about it here */
+    errno = kept;
 }
 
 void limn_tool_interrupt_catch(void) {
