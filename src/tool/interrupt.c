@@ -9,22 +9,28 @@ static volatile sig_atomic_t stop_asked = 0;
 
 static void ask_to_stop(int signal_number) {
     (void)signal_number;
-    int kept = errno;
     stop_asked = 1;
+}
+
+/* The same on a terminal, where someone waits for an answer and a step may take a while. */
+static void ask_to_stop_aloud(int signal_number) {
     static const char said[] = "\nlimn: stopping after this step; once more to stop at once\n";
+    int kept = errno;
     ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
     (void)written; /* nothing could be done about it here */
     errno = kept;
+    ask_to_stop(signal_number);
 }
 
 void limn_tool_interrupt_catch(void) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    bool aloud = isatty(STDERR_FILENO) != 0;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         struct sigaction old;
         /* `nohup limn` has asked to outlive its terminal. */
         bool hangup = signals[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0;
         if (hangup && old.sa_handler == SIG_IGN) continue;
-        struct sigaction catch = {.sa_handler = ask_to_stop};
+        struct sigaction catch = {.sa_handler = aloud ? ask_to_stop_aloud : ask_to_stop};
         sigemptyset(&catch.sa_mask);
         catch.sa_flags = SA_RESTART | (int)SA_RESETHAND; /* so a second one kills */
         sigaction(signals[i], &catch, NULL);
