@@ -36,11 +36,15 @@ static void run_body(void *ctx, limn_team *team) {
     limn_arena_close(&ws);
 }
 
-/* The case with its weights packed for that level; counts, then packs. */
-static guarded run_at(layer_case *c, const limn_kernels *k, int threads) {
+/* The case with its weights packed for that level, float16 kept or not; counts, then packs. */
+static guarded run_at(layer_case *c, const limn_kernels *k, int threads, bool half) {
     limn_arena plan = limn_arena_measure(), weights;
     limn_error err;
-    limn_loader ld = {.k = k, .arena = &plan, .tensors = weights_tensors(c->file), .err = &err};
+    limn_loader ld = {.k = k,
+                      .arena = &plan,
+                      .tensors = weights_tensors(c->file),
+                      .keep_half = half,
+                      .err = &err};
     c->load(c, &ld);
     if (ld.status != LIMN_OK) fail_msg("%s: %s", c->what, err.text);
     assert_int_equal(limn_arena_open(&weights, plan.peak, &err), LIMN_OK);
@@ -66,7 +70,7 @@ static guarded run_at(layer_case *c, const limn_kernels *k, int threads) {
 /* The case against double, and every level and team against the first result. */
 void layer_case_check(layer_case *c) {
     static const int threads[] = {1, 2, 3, 5};
-    guarded first = run_at(c, level_at(0), 1);
+    guarded first = run_at(c, level_at(0), 1, false);
     double most = 0, scale = 0;
     for (size_t i = 0; i < c->count; i++) {
         double error = fabs((double)first.f[i] - c->want[i]);
@@ -77,8 +81,8 @@ void layer_case_check(layer_case *c) {
     if (!(most <= (c->tolerance > 0 ? c->tolerance : LAYER_TOLERANCE) * scale))
         fail_msg("%s: error %.2g where the largest value is %.2g", c->what, most, scale);
     for (int i = 0; i < level_count(); i++)
-        for (size_t t = i == 0; t < sizeof threads / sizeof *threads; t++) {
-            guarded got = run_at(c, level_at(i), threads[t]);
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+            guarded got = run_at(c, level_at(i), threads[t], t % 2 == 0);
             size_t at = floats_differ(first.f, got.f, c->count);
             if (at < c->count)
                 fail_msg("%s: level %s, %d threads: [%zu] is %a, not %a", c->what,
