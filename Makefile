@@ -4,6 +4,7 @@
 #   make test       install what is missing, build, run every test
 #   make bench      what this machine can do, and what share of it limn uses
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
+#   make soak       the elementary functions over every float there is
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
 #   make pins       the pinned hashes of tests/bits/pins.txt made again;  make gallery: the README's
@@ -161,6 +162,10 @@ asan:
 	@tools/setup test
 	@tests/run asan
 
+# Every float through exp, erf and the activations: several minutes.
+soak: $(BUILD)/tests/kernels/test_math
+	LIMN_SOAK=1 $<
+
 lint:
 	@tools/setup test
 	@tests/run lint
@@ -217,5 +222,5 @@ clean:
 	rm -rf build limn liblimn.a liblimn.so
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ))
-.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak
 .DELETE_ON_ERROR:

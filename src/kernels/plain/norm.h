@@ -40,6 +40,14 @@ static float limn_row_spread(const float *x, int n, float mean) {
     return limn_fold(lane);
 }
 
+/* The largest of 16, by the same folding. */
+static inline float limn_fold_most(float *lane) {
+    for (int half = LIMN_LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
+    return lane[0];
+}
+
 /* The largest value; the order cannot matter. A NaN is passed over here and shows in the sum. */
 static inline float limn_row_max(const float *x, int n) {
     float lane[LIMN_LANES];
@@ -48,8 +56,7 @@ static inline float limn_row_max(const float *x, int n) {
     for (; i + LIMN_LANES <= n; i += LIMN_LANES)
         for (int l = 0; l < LIMN_LANES; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
     for (; i < n; i++) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
-    for (int l = 1; l < LIMN_LANES; l++) lane[0] = lane[l] > lane[0] ? lane[l] : lane[0];
-    return lane[0];
+    return limn_fold_most(lane);
 }
 
 static inline float limn_plain_softmax(float *x, int n, float scale) {

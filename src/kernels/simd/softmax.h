@@ -27,14 +27,16 @@ static float limn_simd_softmax(float *x, int n, float scale) {
     int whole = n - n % LIMN_LANES;
     vec most[LANE_VECS];
     for (int v = 0; v < LANE_VECS; v++) most[v] = vec_of(-INFINITY);
-    for (int i = 0; i < whole; i += VEC) {
-        vec s = vec_mul(vec_load(x + i), vec_of(scale));
-        vec_store(x + i, s);
-        most[i / VEC % LANE_VECS] = vec_at_least(most[i / VEC % LANE_VECS], s);
-    }
-    float lane[LIMN_LANES], top = -INFINITY;
+    for (int i = 0; i < whole; i += LIMN_LANES)
+#pragma GCC unroll 4
+        for (int v = 0; v < LANE_VECS; v++) {
+            vec s = vec_mul(vec_load(x + i + v * VEC), vec_of(scale));
+            vec_store(x + i + v * VEC, s);
+            most[v] = vec_at_least(most[v], s);
+        }
+    float lane[LIMN_LANES];
     for (int v = 0; v < LANE_VECS; v++) vec_store(lane + v * VEC, most[v]);
-    for (int l = 0; l < LIMN_LANES; l++) top = lane[l] > top ? lane[l] : top;
+    float top = limn_fold_most(lane);
     for (int i = whole; i < n; i++) {
         x[i] *= scale;
         top = x[i] > top ? x[i] : top;
@@ -43,6 +45,7 @@ static float limn_simd_softmax(float *x, int n, float scale) {
     vec sum[LANE_VECS];
     for (int v = 0; v < LANE_VECS; v++) sum[v] = vec_zero();
     for (int i = 0; i < whole; i += LIMN_LANES)
+#pragma GCC unroll 4
         for (int v = 0; v < LANE_VECS; v++) {
             vec e = vec_exp(vec_sub(vec_load(x + i + v * VEC), vec_of(top)));
             vec_store(x + i + v * VEC, e);

@@ -26,6 +26,9 @@ typedef __m512 vec;
 static inline vec vec_zero(void) {
     return _mm512_setzero_ps();
 }
+static inline vec vec_of(float x) {
+    return _mm512_set1_ps(x);
+}
 static inline vec vec_load(const float *p) {
     return _mm512_loadu_ps(p);
 }
@@ -78,6 +81,9 @@ typedef __m256 vec;
 static inline vec vec_zero(void) {
     return _mm256_setzero_ps();
 }
+static inline vec vec_of(float x) {
+    return _mm256_set1_ps(x);
+}
 static inline vec vec_load(const float *p) {
     return _mm256_loadu_ps(p);
 }
@@ -123,6 +129,9 @@ typedef float32x4_t vec;
 static inline vec vec_zero(void) {
     return vdupq_n_f32(0.0f);
 }
+static inline vec vec_of(float x) {
+    return vdupq_n_f32(x);
+}
 static inline vec vec_load(const float *p) {
     return vld1q_f32(p);
 }
@@ -162,9 +171,5 @@ static inline void vec_store(float *p, vec a) {
 }
 
 #endif
-
-static inline vec vec_of(float x) {
-    return vec_all(&x);
-}
 
 #endif
