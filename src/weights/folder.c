@@ -192,6 +192,8 @@ static opened *get_file(limn_folder *f, const char *relative, limn_status *statu
         return NULL;
     }
     *status = limn_file_open(file.path, &file.bytes, err);
+    if (*status == LIMN_E_IO && limn_file_is_folder(file.path)) /* a bad model, not a bad disk */
+        *status = limn_fail(err, LIMN_E_INPUT, "%s is a folder; expected a file", file.path);
     if (*status != LIMN_OK) {
         release(&file);
         return NULL;

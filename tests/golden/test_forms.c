@@ -239,6 +239,18 @@ static void test_unknown_forms_are_refused(void **state) {
     }
 }
 
+static void test_a_folder_for_a_file(void **state) {
+    (void)state;
+    copy c = make_copy();
+    char *path = path_in(&c, "unet/config.json");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    expect_refusal(&c, "is a folder");
+    assert_int_equal(rmdir(path), 0);
+    free(path);
+    remove_copy(&c);
+}
+
 static void test_not_a_number(void **state) {
     (void)state;
     copy c = make_copy();
@@ -252,6 +264,7 @@ int main(void) {
         cmocka_unit_test(test_old_vae_names),
         cmocka_unit_test(test_guidance_up_to_one),
         cmocka_unit_test(test_unknown_forms_are_refused),
+        cmocka_unit_test(test_a_folder_for_a_file),
         cmocka_unit_test(test_not_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
