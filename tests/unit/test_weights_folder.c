@@ -257,7 +257,7 @@ static void what_is_no_model_folder(void **state) {
     write_text("hollow/model_index.json", "");
     expect_closed(at("hollow"), LIMN_E_INPUT, "hollow/model_index.json: the file is empty");
     write_text("odd/model_index.json/x", "");
-    expect_closed(at("odd"), LIMN_E_IO, "odd/model_index.json");
+    expect_closed(at("odd"), LIMN_E_INPUT, "odd/model_index.json");
 }
 
 static void expect_no_tensors(limn_folder *f, const char *component, limn_status kind,
@@ -295,7 +295,7 @@ static void components_that_cannot_be_read(void **state) {
     limn_bytes view = {0};
     assert_int_equal(limn_folder_config(f, "unet/config.json", &c, &err), LIMN_E_MISSING);
     assert_non_null(strstr(err.text, "m/unet/config.json"));
-    assert_int_equal(limn_folder_bytes(f, "unet", &view, &err), LIMN_E_IO);
+    assert_int_equal(limn_folder_bytes(f, "unet", &view, &err), LIMN_E_INPUT);
     assert_null(view.data);
     limn_folder_close(f);
 }
