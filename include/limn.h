@@ -45,8 +45,8 @@ extern "C" {
 #define LIMN_VERSION_MINOR 1
 #define LIMN_VERSION_PATCH 0
 
-/* The version of the numeric contract. It goes up whenever a bit of any output changes, and it is
- * written into every picture: two pictures of the same recipe and contract are identical. */
+/* The version of the numeric contract. It goes up whenever a bit of any pixel changes, and it is
+ * written into every picture: two pictures of the same recipe and contract have the same pixels. */
 #define LIMN_CONTRACT 1
 
 /* ---- errors ---------------------------------------------------------------------------------- */
