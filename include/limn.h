@@ -95,6 +95,7 @@ typedef struct limn_model_info {
     uint64_t parameters;    /* numbers in all its tensors */
     size_t resident_bytes;  /* memory it holds */
     const char *prediction; /* "epsilon", "v_prediction" or "sample" */
+    const char *precision;  /* what the U-Net's products are computed in: "float32" or "int8" */
 } limn_model_info;
 
 /* Loads the model folder at `path` (diffusers' layout). threads: how many to load with, 0 = one per
@@ -103,6 +104,12 @@ typedef struct limn_model_info {
  * shape or of a kind that limn does not know, LIMN_E_MEMORY. */
 LIMN_API limn_status limn_model_open(const char *path, int threads, limn_model **out,
                                      limn_error *error);
+
+/* The same with a precision: "float32", or "int8", in which the U-Net's weights take a quarter of
+ * the memory, and pictures are near to those of float32 but not the same (docs/numerics.md). The
+ * recipe says which. Fails with LIMN_E_USAGE too, where there is no such precision. */
+LIMN_API limn_status limn_model_open_as(const char *path, const char *precision, int threads,
+                                        limn_model **out, limn_error *error);
 
 /* Releases a model that no thread uses any more. NULL is fine. */
 LIMN_API void limn_model_close(limn_model *model);
@@ -271,6 +278,9 @@ LIMN_API const limn_request *limn_recipe_request(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_model_sha256(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_model_name(const limn_recipe *recipe); /* see above */
 LIMN_API int limn_recipe_contract(const limn_recipe *recipe);           /* see above */
+
+/* The precision of a recipe, for limn_model_open_as: "float32" where it says nothing. */
+LIMN_API const char *limn_recipe_precision(const limn_recipe *recipe);
 
 /* Releases a recipe. NULL is fine. */
 LIMN_API void limn_recipe_free(limn_recipe *recipe);

@@ -192,6 +192,7 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_unet *m, for
 static limn_unet_block load_block(limn_loader *ld, const char *name, int d, int context_d) {
     static const char *const self[] = {"to_q", "to_k", "to_v"}, *const text[] = {"to_k", "to_v"};
     limn_unet_block b = {0};
+    bool int8 = ld->int8;
     char part[200];
 #define PART(suffix) (snprintf(part, sizeof part, "%s." suffix, name), part)
     b.norm1 = limn_load_norm(ld, PART("norm1"), d, 0, 1e-5);
@@ -199,7 +200,9 @@ static limn_unet_block load_block(limn_loader *ld, const char *name, int d, int 
     b.out1 = limn_load_linear(ld, PART("attn1.to_out.0"), d, d, true);
     b.norm2 = limn_load_norm(ld, PART("norm2"), d, 0, 1e-5);
     b.q2 = limn_load_linear(ld, PART("attn2.to_q"), d, d, false);
+    ld->int8 = false; /* the text's rows have outliers, and are read once for a picture */
     b.kv2 = limn_load_linears(ld, PART("attn2."), text, 2, d, context_d, false);
+    ld->int8 = int8;
     b.out2 = limn_load_linear(ld, PART("attn2.to_out.0"), d, d, true);
     b.norm3 = limn_load_norm(ld, PART("norm3"), d, 0, 1e-5);
     b.ff_in = limn_load_linear(ld, PART("ff.net.0.proj"), 8 * d, d, true);
@@ -282,6 +285,8 @@ void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) 
     if (ld->status == LIMN_OK) read_config(ld, config, out, &f);
     if (ld->status != LIMN_OK) return;
     int first = out->channels[0], t = out->time_d;
+    bool int8 = ld->int8;
+    ld->int8 = false;
     out->time1 = limn_load_linear(ld, "time_embedding.linear_1", t, first, true);
     out->time2 = limn_load_linear(ld, "time_embedding.linear_2", t, t, true);
     if (out->pooled_d > 0) {
@@ -289,9 +294,12 @@ void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) 
         out->class2 = limn_load_linear(ld, "class_embedding.linear_2", t, t, true);
     }
     out->conv_in = limn_load_conv(ld, "conv_in", first, out->in_c, 3, 1, 1);
+    ld->int8 = int8;
     for (int i = 0; i < out->levels; i++) load_down(ld, out, &f, i);
     load_mid(ld, out, &f);
     for (int i = 0; i < out->levels; i++) load_up(ld, out, &f, i);
+    ld->int8 = false;
     out->norm_out = limn_load_norm(ld, "conv_norm_out", first, f.groups, f.eps);
     out->conv_out = limn_load_conv(ld, "conv_out", out->out_c, first, 3, 1, 1);
+    ld->int8 = int8;
 }

@@ -22,7 +22,7 @@ typedef struct limn_recipe_facts {
     const char *model_sha256; /* 64 hex digits */
     int contract;             /* LIMN_CONTRACT of the library that drew it */
     const char *version;      /* limn_version() of it */
-    const char *precision;    /* "float32" */
+    const char *precision;    /* "float32" or "int8" */
 } limn_recipe_facts;
 
 /* Writes the canonical JSON of a picture's recipe: one line, keys in a fixed order, every setting

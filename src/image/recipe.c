@@ -2,6 +2,7 @@
 
 #include "image/buffer.h"
 #include "image/png.h"
+#include "weights/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
                             (const char **)&r->model_name, (const char **)&r->model_sha256};
     limn_status status = keep(&r->request.schedule, "model", err);
     if (!status) status = keep(&r->request.rng, "torch", err);
+    if (!status) status = keep((const char **)&r->precision, limn_precision_name(false), err);
     for (size_t i = 0; i < sizeof empty / sizeof empty[0] && !status; i++)
         status = keep(empty[i], "", err);
     if (status) {
@@ -45,6 +47,7 @@ void limn_recipe_free(limn_recipe *recipe) {
     limn_request *q = &recipe->request;
     const char *texts[] = {q->prompt, q->negative, q->sampler, q->schedule, q->rng};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
+    free(recipe->precision);
     free(recipe->model_name);
     free(recipe->model_sha256);
     free(recipe);
@@ -60,6 +63,10 @@ const char *limn_recipe_model_sha256(const limn_recipe *recipe) {
 
 const char *limn_recipe_model_name(const limn_recipe *recipe) {
     return recipe->model_name;
+}
+
+const char *limn_recipe_precision(const limn_recipe *recipe) {
+    return recipe->precision;
 }
 
 int limn_recipe_contract(const limn_recipe *recipe) {
@@ -220,6 +227,14 @@ static limn_status set_rng(limn_recipe *r, const char *name, const char *value, 
     return fail_choice(name, value, choices, count, err);
 }
 
+static limn_status set_precision(limn_recipe *r, const char *name, const char *value,
+                                 limn_error *err) {
+    (void)name;
+    bool int8;
+    limn_status status = limn_precision_find(value, &int8, err);
+    return status ? status : keep((const char **)&r->precision, limn_precision_name(int8), err);
+}
+
 /* The settings by their names in a recipe, then those that people type. */
 static const struct {
     const char *name;
@@ -236,6 +251,7 @@ static const struct {
     {"schedule", set_schedule},
     {"rng", set_rng},
     {"eta", set_eta},
+    {"precision", set_precision},
     {"negative", set_negative},
     {"guidance", set_guidance},
     {"cfg_scale", set_guidance},
@@ -250,16 +266,17 @@ limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *v
     return limn_fail(error, LIMN_E_USAGE,
                      "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
                      "guidance_scale, "
-                     "width, height, size, sampler, schedule, rng and eta",
+                     "width, height, size, sampler, schedule, rng, eta and precision",
                      name);
 }
 
 limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,
                                limn_error *err) {
-    const char **choice = strcmp(name, "sampler") == 0    ? &recipe->request.sampler
-                          : strcmp(name, "schedule") == 0 ? &recipe->request.schedule
-                          : strcmp(name, "rng") == 0      ? &recipe->request.rng
-                                                          : NULL;
+    const char **choice = strcmp(name, "sampler") == 0     ? &recipe->request.sampler
+                          : strcmp(name, "schedule") == 0  ? &recipe->request.schedule
+                          : strcmp(name, "rng") == 0       ? &recipe->request.rng
+                          : strcmp(name, "precision") == 0 ? (const char **)&recipe->precision
+                                                           : NULL;
     limn_error fault = {0};
     limn_status status = limn_recipe_set(recipe, name, value, &fault);
     if (status == LIMN_E_USAGE && choice) return keep(choice, value, err);

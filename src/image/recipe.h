@@ -8,6 +8,7 @@
 struct limn_recipe {
     limn_request request;
     char *model_name, *model_sha256; /* "" where unknown */
+    char *precision;                 /* "float32" where unknown */
     int contract;                    /* 0 where unknown */
 };
 
@@ -19,8 +20,8 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err);
 limn_status limn_recipe_keep(const char **slot, const char *text, size_t size, limn_error *err);
 
 /* Takes a setting out of a picture: as limn_recipe_set, but a wrong value is LIMN_E_INPUT, and the
- * name of a sampler, schedule or generator that limn does not have is kept as it is, so that a
- * picture of another program can be shown, and rendered with another one. */
+ * name of a sampler, schedule, generator or precision that limn does not have is kept as it is, so
+ * that a picture of another program can be shown, and rendered with another one. */
 limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,
                                limn_error *err);
 

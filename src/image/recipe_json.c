@@ -80,6 +80,8 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     for (size_t i = 0; i < sizeof needed / sizeof needed[0] && !status; i++) {
         status = take(object, needed[i].key, needed[i].kinds, recipe, err);
     }
+    if (!status && json_object_get(object, "precision"))
+        status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_model(object, recipe, err);
     json_decref(object);
     return status;

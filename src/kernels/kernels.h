@@ -62,6 +62,25 @@ typedef struct limn_tile {
     bool first;            /* the chain starts at 0; else at what c holds */
 } limn_tile;
 
+/* One tile of an int8 product: c[r][j] = (float)(sum over k of a[r][k] b[k][j]) x (a_scale[r] x
+ * b_scale[j]). The sum is an exact int32, so the order of its terms is free; both products of the
+ * scales are rounded. Numbers are -127 to 127, and k is at most LIMN_I8_DEPTH. */
+typedef struct limn_tile_i8 {
+    int rows;    /* 1 to the level's tile_i8_rows */
+    int columns; /* 1 to the level's panel */
+    int segments;
+    int fours;              /* of k, in each segment */
+    const int8_t *const *a; /* [segments][tile_i8_rows] where each row's run begins */
+    const int8_t *b;        /* [segments x fours][panel][4], packed */
+    const float *a_scale;   /* [rows] */
+    const float *b_scale;   /* [panel] */
+    float *c;               /* [rows][columns], c_stride floats apart */
+    size_t c_stride;
+} limn_tile_i8;
+
+/* The most steps of k whose sum fits into int32 whatever the numbers are. */
+#define LIMN_I8_DEPTH 131072
+
 typedef struct limn_kernels {
     const char *level; /* "c", "avx2", ... */
     int tile_rows;     /* rows of a full tile */
@@ -69,6 +88,17 @@ typedef struct limn_kernels {
 
     /* A tile of a matrix product; see limn_tile. */
     void (*tile)(const limn_tile *t);
+
+    /* A tile of an int8 product; see limn_tile_i8. */
+    int tile_i8_rows;
+    void (*tile_i8)(const limn_tile_i8 *t);
+
+    /* The largest |x[i]|, +0 for n = 0; infinity or a NaN where one of them is that. */
+    float (*most)(const float *x, size_t n);
+
+    /* out[i] = x[i] x inverse, rounded to nearest, ties to even. Where |x[i] x inverse| is not at
+     * most 127.49, out[i] is undefined. */
+    void (*to_i8)(const float *x, size_t n, float inverse, int8_t *out);
 
     /* out[i] = act(x[i] + bias[i]) + residual[i] for i < c; bias and residual may be NULL. out may
      * be x. The order is: bias, activation, residual. */

@@ -25,11 +25,14 @@
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 that is
  * converted, exactly, block by block as it is used: which of the two changes no bit of any result.
- */
+ * Or they are int8, each output with a scale: then panels are [k / 4][panel][4], with zeros behind
+ * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
-    const float *packed;  /* NULL where the numbers are in `half` */
+    const float *packed;  /* NULL where the numbers are in `half` or `i8` */
     const uint16_t *half; /* float16 bits */
+    const int8_t *i8;     /* -127 to 127 */
+    const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
     const float *bias;    /* [n], or NULL */
 } limn_matrix;
 
@@ -55,6 +58,8 @@ typedef struct limn_pack_job {
     const limn_tensor *tensor;
     float *to;
     uint16_t *half; /* where float16 goes that is kept so; then `to` is NULL */
+    int8_t *i8;     /* where int8 goes; then both are NULL */
+    float *scale;   /* beside i8: [n] */
     int n0;         /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
     int n, k;       /* of the whole matrix */
     int taps;       /* kernel x kernel; 1 for a linear layer */
@@ -69,6 +74,7 @@ typedef struct limn_loader {
     limn_arena *arena;
     const limn_tensors *tensors;
     bool keep_half;      /* matrices stored as float16 stay so */
+    bool int8;           /* matrices become int8 where their shape suits it */
     limn_pack_job *jobs; /* [jobs_room], NULL in the measuring pass */
     int job_count, jobs_room;
     limn_status status;

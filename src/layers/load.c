@@ -9,6 +9,8 @@
 
 /* Numbers converted at a time, on the stack. */
 #define CHUNK 256
+/* Channels from which a matrix may be int8. */
+#define INT8_FROM 32
 
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...) {
     if (ld->status != LIMN_OK) return;
@@ -52,16 +54,35 @@ static float *load_plain(limn_loader *ld, const char *name, int rank, const uint
     return to;
 }
 
-/* Memory for a matrix [n, k]: as float16 if it is stored so and to be kept so. */
+/* Whether a matrix becomes int8: little is gained where there are few channels, int32 must hold the
+ * sums, and one call of the tile the taps. */
+static bool suits_int8(const limn_loader *ld, int c, int taps) {
+    return ld->int8 && c >= INT8_FROM && taps <= LIMN_TILE_SEGMENTS && c <= LIMN_I8_DEPTH / taps;
+}
+
+/* Memory for a matrix [n, k] as int8, k = taps x c. */
+static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job) {
+    size_t columns = (size_t)limn_parts(m->n, ld->k->panel) * (size_t)ld->k->panel;
+    size_t depth = (size_t)job->taps * (size_t)limn_fours_of(c);
+    m->i8 = job->i8 = limn_arena_take(ld->arena, columns, depth);
+    m->scale = job->scale = limn_arena_floats(ld->arena, columns);
+}
+
+/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as float16 if it is stored
+ * so and to be kept so. job->taps is there already. */
 static void take_matrix(limn_loader *ld, limn_matrix *m, bool half, limn_pack_job *job) {
     size_t panel = (size_t)ld->k->panel;
     size_t panels = ((size_t)m->n + panel - 1) / panel;
+    job->n = m->n;
+    job->k = m->k;
+    if (suits_int8(ld, m->k / job->taps, job->taps)) {
+        take_int8(ld, m, m->k / job->taps, job);
+        return;
+    }
     void *block = limn_arena_take(ld->arena, panels * panel * (size_t)m->k,
                                   half ? sizeof *m->half : sizeof *m->packed);
     m->packed = job->to = half ? NULL : block;
     m->half = job->half = half ? block : NULL;
-    job->n = m->n;
-    job->k = m->k;
 }
 
 /* Whether a matrix of that name may stay float16. */
@@ -200,6 +221,45 @@ static int pack_rows(const limn_kernels *kernels, const limn_pack_job *job, int 
     return (int)columns;
 }
 
+/* One output of an int8 matrix: row `row` of the tensor becomes a column of its panel. */
+static void pack_int8(const limn_kernels *kernels, const limn_pack_job *job, int row) {
+    size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row);
+    size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
+    size_t fours = (size_t)limn_fours_of((int)c);
+    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4, small[CHUNK];
+    float chunk[CHUNK], most = 0, inverse;
+    for (size_t i = 0; i < k; i += CHUNK) {
+        size_t count = k - i < CHUNK ? k - i : CHUNK;
+        convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
+        float both[2] = {most, kernels->most(chunk, count)};
+        most = kernels->most(both, 2);
+    }
+    job->scale[n] = limn_i8_scale(most, &inverse);
+    for (size_t i = 0; i < k; i += CHUNK) {
+        size_t count = k - i < CHUNK ? k - i : CHUNK;
+        convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
+        kernels->to_i8(chunk, count, inverse, small);
+        for (size_t l = 0; l < count; l++) {
+            size_t at = (i + l) % taps * fours + (i + l) / taps;
+            column[at / 4 * 4 * panel + at % 4] = small[l];
+        }
+    }
+    for (size_t t = 0; t < taps; t++)
+        for (size_t at = t * fours + c; at < (t + 1) * fours; at++)
+            column[at / 4 * 4 * panel + at % 4] = 0;
+}
+
+/* Zeros behind the last column of the last panel of an int8 matrix. */
+static void clear_int8_margin(const limn_kernels *kernels, const limn_pack_job *job) {
+    size_t panel = (size_t)kernels->panel, used = (size_t)job->n % panel;
+    size_t depth = (size_t)job->taps * (size_t)limn_fours_of(job->k / job->taps);
+    if (used == 0) return;
+    int8_t *last = job->i8 + (size_t)job->n / panel * panel * depth;
+    for (size_t at = 0; at < depth / 4; at++)
+        memset(last + (at * panel + used) * 4, 0, (panel - used) * 4);
+    memset(job->scale + job->n, 0, (panel - used) * sizeof *job->scale);
+}
+
 /* A tensor that is kept as it is, as float32. */
 static void copy_plain(const limn_kernels *kernels, const limn_pack_job *job) {
     for (uint64_t at = 0; at < job->tensor->count; at += CHUNK) {
@@ -215,8 +275,9 @@ void limn_load_pack_one(const limn_loader *ld, int i) {
         return;
     }
     int rows = (int)job->tensor->shape[0];
-    for (int row = 0; row < rows;) row += pack_rows(ld->k, job, row);
-    if (job->n0 + rows == job->n) clear_margin(ld->k, job);
+    for (int row = 0; row < rows && job->i8; row++) pack_int8(ld->k, job, row);
+    for (int row = 0; row < rows && !job->i8;) row += pack_rows(ld->k, job, row);
+    if (job->n0 + rows == job->n) (job->i8 ? clear_int8_margin : clear_margin)(ld->k, job);
 }
 
 static void pack_task(void *ctx, int i) {

@@ -26,8 +26,10 @@ typedef struct work {
     const limn_kernels *kernels;
     const limn_matrix *w;
     const limn_rows *rows;
+    const limn_rows_i8 *i8; /* the rows as int8; NULL where the matrix is float */
     const limn_finish *finish;
     float *out;
+    int step;        /* rows of a tile */
     int tiles;       /* of rows in one image */
     int task_tiles;  /* of rows in one task */
     int panels;      /* of columns in all */
@@ -74,12 +76,16 @@ static void advance(block *b) {
     b->segment += b->segments;
 }
 
-const float *limn_rows_at(const limn_rows *r, int image, int sy, int sx) {
-    if (sy < 0 || sy >= r->up_h || sx < 0 || sx >= r->up_w) return limn_zeros;
+ptrdiff_t limn_rows_pixel(const limn_rows *r, int image, int sy, int sx) {
+    if (sy < 0 || sy >= r->up_h || sx < 0 || sx >= r->up_w) return -1;
     if (r->up_h != r->h) sy = (int)((int64_t)sy * r->h / r->up_h);
     if (r->up_w != r->w) sx = (int)((int64_t)sx * r->w / r->up_w);
-    size_t pixel = ((size_t)image * (size_t)r->h + (size_t)sy) * (size_t)r->w + (size_t)sx;
-    return r->x + pixel * r->pixel_stride;
+    return ((ptrdiff_t)image * r->h + sy) * r->w + sx;
+}
+
+const float *limn_rows_at(const limn_rows *r, int image, int sy, int sx) {
+    ptrdiff_t pixel = limn_rows_pixel(r, image, sy, sx);
+    return pixel < 0 ? limn_zeros : r->x + (size_t)pixel * r->pixel_stride;
 }
 
 /* table[segment][row] for one tile of rows: where each row's run of each segment begins. */
@@ -139,6 +145,31 @@ static void run_block(const work *k, const region *g, const block *b) {
     }
 }
 
+/* All of k for all tiles of the region, in int8. */
+static void run_int8(const work *k, const region *g) {
+    const int8_t *table[TASK_TILES_MOST][LIMN_TILE_SEGMENTS * LIMN_TILE_ROWS_MOST];
+    float scale[TASK_TILES_MOST][LIMN_TILE_ROWS_MOST];
+    int step = k->step, panel = k->kernels->panel, tiles = limn_parts(g->rows, step);
+    int taps = k->rows->kernel * k->rows->kernel, c = limn_fours_of(k->rows->c);
+    for (int i = 0; i < tiles; i++)
+        limn_rows_i8_at(k->i8, g->image, g->row + i * step, limn_least(step, g->rows - i * step),
+                        step, table[i], scale[i]);
+    for (int j = g->panel; j < g->panel + g->panels; j++)
+        for (int i = 0; i < tiles; i++)
+            k->kernels->tile_i8(&(limn_tile_i8){
+                .rows = limn_least(step, g->rows - i * step),
+                .columns = limn_least(panel, k->w->n - j * panel),
+                .segments = taps,
+                .fours = c / 4,
+                .a = table[i],
+                .b = k->w->i8 + (size_t)j * (size_t)panel * (size_t)taps * (size_t)c,
+                .a_scale = scale[i],
+                .b_scale = k->w->scale + (size_t)j * (size_t)panel,
+                .c = output_at(k, g, i * step, j),
+                .c_stride = (size_t)k->w->n,
+            });
+}
+
 /* Biases, activation and residual over the region. */
 static void finish_region(const work *k, const region *g) {
     static const limn_finish none = {NULL, LIMN_ACT_NONE, NULL};
@@ -159,20 +190,21 @@ static void finish_region(const work *k, const region *g) {
 static void run_task(void *ctx, int i) {
     const work *k = ctx;
     int column_task = i % k->column_tasks, row_task = i / k->column_tasks;
-    int tile = row_task % k->row_tasks * k->task_tiles, step = k->kernels->tile_rows;
+    int tile = row_task % k->row_tasks * k->task_tiles, step = k->step;
     region g = {.image = row_task / k->row_tasks,
                 .row = tile * step,
                 .panel = column_task * k->task_panels};
     g.rows = limn_least(k->task_tiles * step, k->rows->out_h * k->rows->out_w - g.row);
     g.panels = limn_least(k->task_panels, k->panels - g.panel);
     block b = {0};
-    for (; next_block(k, &b); advance(&b)) run_block(k, &g, &b);
+    if (k->i8) run_int8(k, &g);
+    for (; !k->i8 && next_block(k, &b); advance(&b)) run_block(k, &g, &b);
     finish_region(k, &g);
 }
 
 /* Cuts rows first to what the caches hold, then finer while there are too few tasks. */
 static int cut(work *k) {
-    int step = k->kernels->tile_rows;
+    int step = k->step;
     k->tiles = limn_parts(k->rows->out_h * k->rows->out_w, step);
     k->panels = limn_parts(k->w->n, k->kernels->panel);
     k->task_tiles = limn_least(k->tiles, TASK_ROWS / step);
@@ -192,11 +224,19 @@ static int cut(work *k) {
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
                       const limn_finish *finish, float *out) {
     double size = (double)rows->images * rows->out_h * rows->out_w * w->n * w->k;
+    size_t mark = limn_arena_mark(e->ws);
     e->flop += 2 * size;
-    if (limn_exec_measuring(e)) return;
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
+    limn_rows_i8 quantised;
+    if (w->i8) {
+        quantised = limn_rows_to_i8(e, rows);
+        k.i8 = &quantised;
+    }
+    k.step = w->i8 ? e->k->tile_i8_rows : e->k->tile_rows;
     k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
-    limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
+    if (!limn_exec_measuring(e))
+        limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
+    limn_arena_release(e->ws, mark);
 }
 
 void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,

@@ -22,6 +22,10 @@ typedef struct limn_rows {
 /* What padding is read from: as many zeros as a pixel can have channels. */
 extern const float limn_zeros[LIMN_CHANNELS_MOST];
 
+/* The pixel of the source that pixel (y, x) of an image is which has been brought to up_h x up_w;
+ * -1 outside. */
+ptrdiff_t limn_rows_pixel(const limn_rows *r, int image, int y, int x);
+
 /* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
 const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
 
@@ -29,6 +33,38 @@ const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
  * [depth x panel]. */
 const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
                                int depth, float *room);
+
+/* ---- int8 --------------------------------------------------------------------------------------
+ */
+
+/* What c channels take as int8: zeros follow up to a multiple of four. */
+static inline int limn_fours_of(int c) {
+    return (c + 3) / 4 * 4;
+}
+
+/* How numbers of which the largest is `most` become int8: each x inverse, rounded. Returns what a 1
+ * is worth: most / 127; 0 where all are so small that they count as 0; NaN where `most` is no
+ * finite number, so that the product is none either. */
+float limn_i8_scale(float most, float *inverse);
+
+/* The pixels of the left operand as int8. A scale belongs to a pixel where the window is 1 x 1, and
+ * to a whole image otherwise. */
+typedef struct limn_rows_i8 {
+    const limn_rows *rows;
+    int8_t *v;    /* [images x h x w][limn_fours_of(c)] */
+    float *scale; /* [images x h x w] */
+} limn_rows_i8;
+
+/* Takes the memory from the workspace and, unless measuring, fills it. */
+limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r);
+
+/* table[tap][step] and scale[rows] for the rows from `row` on of one image: where each row's run of
+ * each tap begins, and what its sums are worth. */
+void limn_rows_i8_at(const limn_rows_i8 *q, int image, int row, int rows, int step,
+                     const int8_t **table, float *scale);
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
 
 /* out[images x out_h x out_w, w->n] = rows x w, finished. */
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,

@@ -10,9 +10,12 @@ limn_resnet limn_load_resnet(limn_loader *ld, const char *name, const limn_resne
     r.norm1 = limn_load_norm(ld, PART("norm1"), in_c, form->groups, form->eps);
     r.conv1 = limn_load_conv(ld, PART("conv1"), out_c, in_c, 3, 1, 1);
     if (form->time_d > 0) {
+        bool int8 = ld->int8;
+        ld->int8 = false; /* one row for a whole picture */
         r.scale_shift = form->scale_shift;
         r.time = limn_load_linear(ld, PART("time_emb_proj"), r.scale_shift ? 2 * out_c : out_c,
                                   form->time_d, true);
+        ld->int8 = int8;
     }
     r.norm2 = limn_load_norm(ld, PART("norm2"), out_c, form->groups, form->eps);
     r.conv2 = limn_load_conv(ld, PART("conv2"), out_c, out_c, 3, 1, 1);

@@ -12,7 +12,7 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
         .model_sha256 = info.sha256,
         .contract = LIMN_CONTRACT,
         .version = limn_version(),
-        .precision = "float32",
+        .precision = info.precision,
     };
     return limn_recipe_json(&facts, json, err);
 }
@@ -41,6 +41,10 @@ static limn_status compare(const limn_model *model, const limn_request *request,
         return limn_fail(err, LIMN_E_CREATE,
                          "%s is there already, drawn under numeric contract %d instead of %d", path,
                          limn_recipe_contract(recipe), LIMN_CONTRACT);
+    }
+    if (strcmp(limn_recipe_precision(recipe), limn_model_describe(model).precision) != 0) {
+        return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn in %s instead of %s", path,
+                         limn_recipe_precision(recipe), limn_model_describe(model).precision);
     }
     return compare_requests(model, request, limn_recipe_request(recipe), path, err);
 }

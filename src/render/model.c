@@ -96,7 +96,9 @@ static limn_status load_parts(opening *o) {
     ld->tensors = o->text_tensors;
     limn_text_load(ld, o->text, &o->m->text);
     ld->tensors = o->unet_tensors;
+    ld->int8 = o->m->int8;
     limn_unet_load(ld, o->unet, &o->m->unet);
+    ld->int8 = false;
     ld->tensors = o->vae_tensors;
     limn_vae_load(ld, o->vae, &o->m->vae);
     return ld->status;
@@ -206,6 +208,7 @@ static void describe(const opening *o) {
     i->max_tokens = o->max_tokens;
     i->parameters = limn_folder_parameters(o->folder);
     i->resident_bytes = m->weights.size;
+    i->precision = limn_precision_name(m->int8);
     i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
                     : m->schedule.prediction == LIMN_PREDICT_SAMPLE ? "sample"
                                                                     : "epsilon";
@@ -226,9 +229,16 @@ static limn_status open_all(opening *o) {
 }
 
 limn_status limn_model_open(const char *path, int threads, limn_model **out, limn_error *error) {
+    return limn_model_open_as(path, limn_precision_name(false), threads, out, error);
+}
+
+limn_status limn_model_open_as(const char *path, const char *precision, int threads,
+                               limn_model **out, limn_error *error) {
     *out = NULL;
     opening o = {.err = error, .threads = threads > 0 ? threads : limn_threads_default()};
-    limn_status status = limn_folder_open(path, &o.folder, error);
+    bool int8;
+    limn_status status = limn_precision_find(precision, &int8, error);
+    if (status == LIMN_OK) status = limn_folder_open(path, &o.folder, error);
     if (status != LIMN_OK) return status;
     o.m = calloc(1, sizeof *o.m);
     if (!o.m) {
@@ -236,6 +246,7 @@ limn_status limn_model_open(const char *path, int threads, limn_model **out, lim
         return limn_fail(error, LIMN_E_MEMORY, "no memory to load the model %s", path);
     }
     o.m->kernels = limn_kernels_pick();
+    o.m->int8 = int8;
     limn_fp_state fp = limn_fp_enter();
     status = open_all(&o);
     limn_fp_leave(fp);

@@ -18,6 +18,7 @@ struct limn_model {
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;
     char name[256], sha256[65], sampler[32];
+    bool int8; /* whether the U-Net was loaded so */
 };
 
 #endif

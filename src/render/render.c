@@ -169,7 +169,7 @@ static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) 
                                      .model_sha256 = r->model->sha256,
                                      .contract = LIMN_CONTRACT,
                                      .version = limn_version(),
-                                     .precision = "float32"};
+                                     .precision = r->model->info.precision};
     char *json = NULL, *text = NULL;
     limn_status status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);

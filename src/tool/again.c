@@ -62,7 +62,7 @@ static int draw_and_compare(const limn_tool_again_job *job, const char *output) 
 
 static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
-    int status = limn_tool_model_open(job->options, &model);
+    int status = limn_tool_model_open(job->options, limn_recipe_precision(job->recipe), &model);
     if (status != LIMN_OK) return status;
     job->model = model;
     warn_differences(job);

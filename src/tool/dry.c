@@ -1,6 +1,7 @@
 /* What a request is and what it would take, in words: for show, --dry-run and again. */
 #include "tool/tool.h"
 #include <inttypes.h>
+#include <string.h>
 
 static void print_line(FILE *to, const char *name, const char *text) {
     fprintf(to, "%-12s", name);
@@ -32,6 +33,7 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
     print_line(stdout, "would draw", path);
     limn_tool_print_request(stdout, request);
     print_line(stdout, "model", info.name);
+    if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);
     printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
            megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
            megabytes(plan->workspace_bytes));

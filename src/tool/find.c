@@ -26,7 +26,8 @@ static void program_folder(char *folder) {
     if (slash) *slash = '\0';
 }
 
-int limn_tool_model_open(const limn_tool_options *options, limn_model **out) {
+int limn_tool_model_open(const limn_tool_options *options, const char *precision,
+                         limn_model **out) {
     char folder[PATH_MAX], place[PATH_MAX];
     const char *path = options->model;
     if (!path) path = getenv("LIMN_MODEL");
@@ -47,7 +48,8 @@ int limn_tool_model_open(const limn_tool_options *options, limn_model **out) {
                               folder, folder, LIMN_PREFIX);
     }
     limn_error error;
-    if (limn_model_open(path, options->threads, out, &error) != LIMN_OK) {
+    if (limn_model_open_as(path, precision ? precision : "float32", options->threads, out,
+                           &error) != LIMN_OK) {
         return limn_tool_fail_with(&error);
     }
     return LIMN_OK;

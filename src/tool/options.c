@@ -13,6 +13,7 @@ enum {
     OPT_SCHEDULE,
     OPT_RNG,
     OPT_ETA,
+    OPT_PRECISION,
     OPT_JSON,
     OPT_DRY_RUN,
     OPT_FORCE,
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
     {"schedule", required_argument, NULL, OPT_SCHEDULE},
     {"rng", required_argument, NULL, OPT_RNG},
     {"eta", required_argument, NULL, OPT_ETA},
+    {"precision", required_argument, NULL, OPT_PRECISION},
     {"json", no_argument, NULL, OPT_JSON},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"force", no_argument, NULL, OPT_FORCE},
@@ -229,6 +231,9 @@ static int read_option(int value, const char *text, const char **sampler_schedul
         return LIMN_OK;
     case OPT_NEGATIVE:
         o->negative = text;
+        return LIMN_OK;
+    case OPT_PRECISION:
+        o->precision = text;
         return LIMN_OK;
     case OPT_SAMPLER:
     case OPT_SCHEDULE:

@@ -1,5 +1,6 @@
 #include "tool/tool.h"
 #include <stdlib.h>
+#include <string.h>
 
 static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
     limn_tool_print_request(stdout, limn_recipe_request(recipe));
@@ -12,6 +13,11 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
         fputc(')', stdout);
     }
     fputc('\n', stdout);
+    if (strcmp(limn_recipe_precision(recipe), "float32") != 0) {
+        printf("%-12s", "precision");
+        limn_tool_print_text(stdout, limn_recipe_precision(recipe), 12);
+        fputc('\n', stdout);
+    }
     if (limn_recipe_contract(recipe) > 0) {
         printf("%-12s%d\n", "contract", limn_recipe_contract(recipe));
     }

@@ -30,7 +30,7 @@ typedef enum limn_tool_command {
 typedef struct limn_tool_options {
     limn_tool_command command;
     const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
-    const char *output, *model, *negative, *sampler, *schedule, *rng;
+    const char *output, *model, *precision, *negative, *sampler, *schedule, *rng;
     uint64_t seed;
     double guidance, eta;
     int count, steps, width, height, threads;
@@ -122,8 +122,9 @@ int limn_tool_json_picture(const limn_model *model, const limn_request *request,
 
 /* ---- find.c, input.c, output.c --------------------------------------------------------------- */
 
-/* Finds and loads the model that the options, $LIMN_MODEL or the installation name. */
-int limn_tool_model_open(const limn_tool_options *options, limn_model **out);
+/* Finds and loads the model that the options, $LIMN_MODEL or the installation name. precision may
+ * be NULL: float32. */
+int limn_tool_model_open(const limn_tool_options *options, const char *precision, limn_model **out);
 
 /* Bytes of a file, from malloc. */
 typedef struct limn_tool_bytes {

@@ -136,3 +136,14 @@ void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, fl
         for (size_t i = 0; i < (size_t)count; i++) out[i] = from_integer(data + i * size, t->dtype);
     }
 }
+
+const char *limn_precision_name(bool int8) {
+    return int8 ? "int8" : "float32";
+}
+
+limn_status limn_precision_find(const char *name, bool *int8, limn_error *err) {
+    *int8 = strcmp(name, limn_precision_name(true)) == 0;
+    if (*int8 || strcmp(name, limn_precision_name(false)) == 0) return LIMN_OK;
+    return limn_fail(err, LIMN_E_USAGE, "there is no precision '%s'; there are float32 and int8",
+                     name);
+}

@@ -217,4 +217,13 @@ void limn_folder_hash(const limn_folder *f, char hex[65]);
 /* How many numbers there are in all tensors opened so far, those of integer types left out. */
 uint64_t limn_folder_parameters(const limn_folder *f);
 
+/* ---- precision ---------------------------------------------------------------------------------
+ */
+
+/* What products are computed in, by name: "float32" or "int8". LIMN_E_USAGE for anything else. */
+limn_status limn_precision_find(const char *name, bool *int8, limn_error *err);
+
+/* The name of a precision. */
+const char *limn_precision_name(bool int8);
+
 #endif

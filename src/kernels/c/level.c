@@ -1,7 +1,9 @@
 /* The level "c": no instruction beyond the compiler's default. The reference for all others. */
+#include "kernels/c/int8.h"
 #include "kernels/c/tile.h"
 #include "kernels/levels.h"
 #include "kernels/plain/convert.h"
+#include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
 #include "kernels/plain/winograd.h"
 
@@ -10,6 +12,10 @@ const limn_kernels limn_kernels_c = {
     .tile_rows = LIMN_C_ROWS,
     .panel = LIMN_C_PANEL,
     .tile = limn_c_tile,
+    .tile_i8_rows = LIMN_C_ROWS,
+    .tile_i8 = limn_c_tile_i8,
+    .most = limn_plain_most,
+    .to_i8 = limn_plain_to_i8,
     .finish = limn_plain_finish,
     .geglu = limn_plain_geglu,
     .softmax = limn_plain_softmax,
