@@ -111,7 +111,8 @@ static double time_call(const bench *b, const limn_kernels *k, int threads, cons
     half = half && !attends;
     float *packed = half ? NULL : fill(weights), *bias = fill((size_t)s->out_c);
     uint16_t *bits = half ? fill_half(weights) : NULL;
-    c.matrix = (limn_matrix){s->out_c, depth, packed, bits, bias};
+    c.matrix =
+        (limn_matrix){.n = s->out_c, .k = depth, .packed = packed, .half = bits, .bias = bias};
     c.keys = (limn_keys){packed, packed + batch, s->n, s->keys, s->heads, s->c};
     double seconds = 0;
     if (c.x && c.out && (packed || bits) && bias && (c.residual || !s->residual))

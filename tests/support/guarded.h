@@ -13,13 +13,14 @@ typedef struct guarded {
         float *f;
         double *d;
         uint16_t *h;
+        int8_t *b;
     };
     size_t count, size; /* items, and bytes of one */
     uint8_t *block;
 } guarded;
 
-/* `count` (0 is fine) items of `size` bytes, 2, 4 or 8, filled with bytes that are no number anyone
- * computes. Fails the test where there is no memory. */
+/* `count` (0 is fine) items of `size` bytes, 1, 2, 4 or 8, filled with bytes that are no number
+ * anyone computes. Fails the test where there is no memory. */
 guarded guarded_take(size_t count, size_t size);
 
 /* Checks that nothing was written outside, and gives the memory back. Fails the test otherwise. */
