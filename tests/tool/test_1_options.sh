@@ -13,7 +13,7 @@ for option in --help -h; do
     lacks "$option is at most 80 columns wide" '.{81}' "$T/out"
 done
 for option in -o --output -n --count -s --seed --steps -g --guidance --negative --size --sampler \
-    --schedule --rng --eta -m --model -t --threads -q --quiet --json --dry-run --force --set \
+    --schedule --rng --eta --precision -m --model -t --threads -q --quiet --json --dry-run --force --set \
     --version batch again show samplers; do
     holds "--help tells of $option" "(^|[ (,])$option( |,|$)" "$T/out"
 done
@@ -44,6 +44,9 @@ wrong 64 "a command after options" "limn batch" -q batch prompts.txt
 wrong 64 "an unknown sampler" "no sampler 'eulr'.*euler" "a cat" --sampler eulr
 wrong 64 "a sampler like no other" "no sampler 'qqqqqqqqq'.*limn samplers" "a cat" --sampler qqqqqqqqq
 wrong 64 "an unknown schedule" "no schedule 'karas'.*karras" "a cat" --schedule karas
+wrong 64 "an unknown precision" "no precision 'int4'.*float32 and int8" "a cat" --precision int4
+wrong 64 "a precision without its value" "precision wants a value" "a cat" --precision
+wrong 64 "again with a precision" "again takes no --precision.*--set" again x.png --precision int8
 wrong 64 "an unknown generator" "no random generator 'touch'.*torch" "a cat" --rng touch
 for seed in -1 1.5 x "" 18446744073709551616 " 1" 0x10; do
     wrong 64 "the seed '$seed'" "--seed wants a whole number" "a cat" --seed "$seed"

@@ -52,6 +52,20 @@ gives 0 "again with two changes and a name"
 limn show nine.png
 holds "one is the steps" '^steps +3' "$T/out"
 holds "one is the seed" '^seed +9' "$T/out"
+
+small "a red apple" -s 7 --precision int8 -o small.png
+limn show small.png
+holds "show says int8" '^precision +int8' "$T/out"
+limn again small.png
+gives 0 "again in the recipe's own precision"
+same_text "finds the same" "small.png: pixels identical, file identical" "$(cat "$T/out")"
+limn again small.png --set precision=float32 -o large.png
+gives 0 "again --set precision=float32"
+small "a red apple" -s 7 -o straight-large.png
+same "is what drawing in float32 gives" "$(sha256 straight-large.png)" "$(sha256 large.png)"
+limn again small.png --set precision=int4 -o none.png
+refuses 64 "a precision that is none" "int4"
+
 limn again $picture --set colour=red
 refuses 64 "a setting that is none" "colour"
 limn again $picture --set steps=many

@@ -1,11 +1,12 @@
 /* The int8 tile in registers: blocks of 4 rows x 16 columns, four steps of k at a time.
  *
  * How four products become one int32 without any of them being cut off:
- *   x86   |b| x (a with b's sign): vpmaddubsw's pairs are at most 2 x 127 x 127 < 2^15, then
- *         vpmaddwd with ones adds two pairs
- *   NEON  the instruction for just that where it is there (ARMv8.2's SDOT); else products of 16
- * bits, two of which fit into 16 bits, then added in pairs to 32 VNNI  (a + 128) x b in one
- * instruction, and 128 x b taken off at the end: all modulo 2^32, in which the true sum fits
+ *   - x86: |b| x (a with b's sign). vpmaddubsw's pairs are at most 2 x 127 x 127 < 2^15; then
+ *     vpmaddwd with ones adds two pairs.
+ *   - NEON: the instruction for just that where it is there (ARMv8.2's SDOT); else products of 16
+ *     bits, two of which fit into 16 bits, then added in pairs to 32.
+ *   - VNNI: (a + 128) x b in one instruction, and 128 x b taken off at the end; all modulo 2^32,
+ *     in which the true sum fits.
  * Whichever it is, the sum is exact. */
 #ifndef LIMN_KERNELS_SIMD_INT8_H
 #define LIMN_KERNELS_SIMD_INT8_H

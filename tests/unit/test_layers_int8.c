@@ -1,0 +1,190 @@
+/* int8 layers against the same whole numbers multiplied in double, and against the float layer
+ * within what quantising may cost; the same bits at every level, on any number of threads. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "layers/product.h"
+#include "support/guarded.h"
+#include "support/layer_case.h"
+
+/* A convolution over x [images, h, w, c]; a linear layer is one of kernel 1 over images x 1. */
+typedef struct shape {
+    int images, h, w, c, n;
+    int kernel, stride, pad, up; /* up: enlarged so many times */
+    bool linear, residual;
+    const float *x, *kept;
+} shape;
+
+static int out_size(const shape *s, int size) {
+    return (size * s->up + 2 * s->pad - s->kernel) / s->stride + 1;
+}
+
+static void load(layer_case *c, limn_loader *ld) {
+    const shape *s = c->shape;
+    limn_conv *conv = c->loaded;
+    ld->int8 = true;
+    if (s->linear)
+        conv->matrix = limn_load_linear(ld, "layer", s->n, s->c, true);
+    else
+        *conv = limn_load_conv(ld, "layer", s->n, s->c, s->kernel, s->stride, s->pad);
+    ld->int8 = false;
+}
+
+static void run(layer_case *c, limn_exec *e, float *out) {
+    const shape *s = c->shape;
+    const limn_conv *conv = c->loaded;
+    limn_finish finish = {.residual = s->kept};
+    assert_true(conv->matrix.i8 && !conv->matrix.packed && !conv->matrix.half);
+    if (s->linear) {
+        limn_linear_run(e, &conv->matrix, s->x, (size_t)s->c, (size_t)s->h, &finish, out);
+        return;
+    }
+    limn_map x = {(float *)(uintptr_t)s->x, s->images, s->h, s->w, s->c};
+    limn_map to = {out, s->images, out_size(s, s->h), out_size(s, s->w), s->n};
+    limn_conv_run(e, conv, &x, s->h * s->up, s->w * s->up, &finish, &to);
+}
+
+/* What x[count] becomes: whole numbers, and what a 1 is worth. */
+static float quantise(const float *x, size_t count, float *out) {
+    float most = 0;
+    for (size_t i = 0; i < count; i++) most = fmaxf(most, fabsf(x[i]));
+    float inverse = most > 0 ? 127.0f / most : 0;
+    for (size_t i = 0; i < count; i++) out[i] = rintf(x[i] * inverse);
+    return most / 127.0f;
+}
+
+/* All that is needed to compute one output: the operands as they are and as whole numbers. */
+typedef struct operands {
+    const shape *s;
+    const float *weight;
+    float *q_weight, *w_scale; /* [n][c][taps], [n] */
+    float *q_x, *x_scale;      /* as x, [images x h x w] */
+} operands;
+
+static operands quantise_all(const layer_case *c, const shape *s) {
+    operands o = {.s = s, .weight = weights_of(c->file, "layer.weight")};
+    size_t taps = (size_t)(s->kernel * s->kernel), depth = (size_t)s->c * taps;
+    size_t pixels = (size_t)(s->h * s->w), channels = (size_t)s->c;
+    o.q_weight = malloc(depth * (size_t)s->n * sizeof(float));
+    o.w_scale = malloc((size_t)s->n * sizeof(float));
+    o.q_x = malloc((size_t)s->images * pixels * channels * sizeof(float));
+    o.x_scale = malloc((size_t)s->images * pixels * sizeof(float));
+    assert_true(o.q_weight && o.w_scale && o.q_x && o.x_scale);
+    for (size_t n = 0; n < (size_t)s->n; n++)
+        o.w_scale[n] = quantise(o.weight + n * depth, depth, o.q_weight + n * depth);
+    size_t run = s->kernel > 1 ? pixels : 1; /* pixels that share a scale */
+    for (size_t p = 0; p < (size_t)s->images * pixels; p += run) {
+        size_t at = p * channels;
+        float scale = quantise(s->x + at, run * channels, o.q_x + at);
+        for (size_t i = 0; i < run; i++) o.x_scale[p + i] = scale;
+    }
+    return o;
+}
+
+/* One output: the product of the whole numbers. *exact is that of the numbers as they are, and
+ * *bound how far the two may be apart: half a step of either operand. */
+static double product(const operands *o, int image, int y, int x, int n, double *exact,
+                      double *bound) {
+    const shape *s = o->s;
+    int taps = s->kernel * s->kernel;
+    double sum = 0, sw = (double)o->w_scale[n], sx = 0;
+    *exact = *bound = 0;
+    for (int t = 0; t < taps; t++) {
+        int sy = y * s->stride + t / s->kernel - s->pad,
+            px = x * s->stride + t % s->kernel - s->pad;
+        if (sy < 0 || sy >= s->h * s->up || px < 0 || px >= s->w * s->up) continue;
+        int pixel = (image * s->h + sy / s->up) * s->w + px / s->up;
+        sx = (double)o->x_scale[pixel];
+        for (int c = 0; c < s->c; c++) {
+            size_t a = (size_t)pixel * (size_t)s->c + (size_t)c;
+            size_t b = (size_t)((n * s->c + c) * taps + t);
+            double xa = (double)s->x[a], wb = (double)o->weight[b];
+            sum += (double)o->q_x[a] * (double)o->q_weight[b];
+            *exact += xa * wb;
+            *bound += fabs(xa) * sw / 2 + fabs(wb) * sx / 2 + sx * sw / 4;
+        }
+    }
+    *bound *= 1.0001;
+    return sum * sx * sw;
+}
+
+static void want_all(const layer_case *c, const shape *s) {
+    operands o = quantise_all(c, s);
+    const float *bias = weights_of(c->file, "layer.bias");
+    int h = out_size(s, s->h), w = out_size(s, s->w);
+    for (size_t i = 0; i < c->count; i++) {
+        int n = (int)(i % (size_t)s->n), at = (int)(i / (size_t)s->n);
+        double exact, bound, sum = product(&o, at / w / h, at / w % h, at % w, n, &exact, &bound);
+        if (!(fabs(sum - exact) <= bound))
+            fail_msg("%s: [%zu] is %g off, at most %g", c->what, i, sum - exact, bound);
+        c->want[i] = sum + (double)bias[n] + (s->kept ? (double)s->kept[i] : 0);
+    }
+    free(o.q_weight);
+    free(o.w_scale);
+    free(o.q_x);
+    free(o.x_scale);
+}
+
+static void check(shape s, uint64_t *random) {
+    char what[120];
+    s.up = s.up ? s.up : 1;
+    snprintf(what, sizeof what, "int8: %d x %d x %d x %d to %d, kernel %d, stride %d", s.images,
+             s.h, s.w, s.c, s.n, s.kernel, s.stride);
+    limn_conv conv;
+    layer_case c = {.what = what, .load = load, .run = run, .shape = &s, .loaded = &conv};
+    c.tolerance = 1e-6;
+    c.count = (size_t)(s.images * out_size(&s, s.h) * out_size(&s, s.w) * s.n);
+    guarded x = guarded_take((size_t)(s.images * s.h * s.w * s.c), sizeof(float));
+    guarded kept = guarded_take(c.count, sizeof(float));
+    random_fill(random, NUMBERS_PLAIN, x.f, x.count);
+    random_fill(random, NUMBERS_PLAIN, kept.f, kept.count);
+    if (s.linear) memset(x.f + s.c, 0, (size_t)s.c * sizeof(float)); /* a row of zeros */
+    s.x = x.f;
+    s.kept = s.residual ? kept.f : NULL;
+    c.file = weights_make(random);
+    weights_add(c.file, "layer.weight", s.linear ? 2 : 4, (int[]){s.n, s.c, s.kernel, s.kernel});
+    weights_add(c.file, "layer.bias", 1, (int[]){s.n});
+    c.want = layer_doubles(c.count);
+    want_all(&c, &s);
+    layer_case_check(&c);
+    free(c.want);
+    weights_free(c.file);
+    guarded_free(&x);
+    guarded_free(&kept);
+}
+
+static void test_layers(void **state) {
+    (void)state;
+    uint64_t random = 91;
+    check((shape){1, 7, 1, 32, 5, 1, 1, 0, .linear = true}, &random);
+    check((shape){1, 99, 1, 301, 67, 1, 1, 0, .linear = true, .residual = true}, &random);
+    check((shape){2, 5, 6, 35, 33, 1, 1, 0, .up = 1}, &random);
+    check((shape){2, 9, 10, 33, 40, 3, 1, 1, .residual = true}, &random);
+    check((shape){2, 8, 7, 64, 17, 3, 2, 1, .up = 1}, &random);
+    check((shape){1, 5, 4, 38, 32, 3, 1, 1, .up = 2}, &random);
+}
+
+/* What is not a number stays none; what is too small for a scale is zero. */
+static void test_scales(void **state) {
+    (void)state;
+    float inverse;
+    assert_true(limn_i8_scale(254, &inverse) == 2 && inverse == 0.5f);
+    assert_true(limn_i8_scale(0, &inverse) == 0 && inverse == 0);
+    assert_true(limn_i8_scale(0x1p-140f, &inverse) == 0 && inverse == 0);
+    assert_true(isnan(limn_i8_scale(INFINITY, &inverse)) && inverse == 0);
+    assert_true(isnan(limn_i8_scale(NAN, &inverse)) && inverse == 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_scales),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
