@@ -75,6 +75,7 @@ typedef struct limn_loader {
     const limn_tensors *tensors;
     bool keep_half;      /* matrices stored as float16 stay so */
     bool int8;           /* matrices become int8 where their shape suits it */
+    int int8_count;      /* how many did in this pass */
     limn_pack_job *jobs; /* [jobs_room], NULL in the measuring pass */
     int job_count, jobs_room;
     limn_status status;

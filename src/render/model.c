@@ -122,6 +122,11 @@ static limn_status measure_weights(opening *o, size_t *bytes) {
                               .keep_half = limn_folder_parameters(o->folder) > HALF_FROM,
                               .err = o->err};
     limn_status status = load_parts(o);
+    if (status == LIMN_OK && o->m->int8 && o->loader.int8_count == 0)
+        status = limn_fail(o->err, LIMN_E_INPUT,
+                           "%s: int8 suits no layer of the U-Net: none that could be int8 has 32 "
+                           "channels; use float32",
+                           o->m->name);
     *bytes = plan.peak;
     return status;
 }

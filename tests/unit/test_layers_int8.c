@@ -181,10 +181,30 @@ static void test_scales(void **state) {
     assert_true(isnan(limn_i8_scale(NAN, &inverse)) && inverse == 0);
 }
 
+/* What has few channels stays float, also when int8 is asked for; the loader counts the others. */
+static void test_few_channels(void **state) {
+    (void)state;
+    uint64_t random = 92;
+    weights_file *f = weights_make(&random);
+    weights_add(f, "a.weight", 2, (int[]){9, 31});
+    weights_add(f, "b.weight", 2, (int[]){9, 32});
+    limn_arena plan = limn_arena_measure();
+    limn_loader ld = {
+        .k = limn_kernels_level("c"), .arena = &plan, .tensors = weights_tensors(f), .int8 = true};
+    limn_load_linear(&ld, "a", 9, 31, false);
+    assert_int_equal(ld.status, LIMN_OK);
+    assert_int_equal(ld.int8_count, 0);
+    limn_load_linear(&ld, "b", 9, 32, false);
+    assert_int_equal(ld.status, LIMN_OK);
+    assert_int_equal(ld.int8_count, 1);
+    weights_free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_few_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
