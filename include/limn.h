@@ -107,8 +107,8 @@ LIMN_API limn_status limn_model_open(const char *path, int threads, limn_model *
 
 /* The same with a precision: "float32", or "int8", in which the U-Net's weights take a quarter of
  * the memory, and pictures are near to those of float32 but not the same (docs/numerics.md). The
- * recipe says which. Fails with LIMN_E_USAGE too, where there is no such precision, and with LIMN_E_INPUT
- * where int8 suits no layer of the U-Net. */
+ * recipe says which. Fails with LIMN_E_USAGE too, where there is no such precision, and with
+ * LIMN_E_INPUT where int8 suits no layer of the U-Net. */
 LIMN_API limn_status limn_model_open_as(const char *path, const char *precision, int threads,
                                         limn_model **out, limn_error *error);
 
