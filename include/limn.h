@@ -336,6 +336,51 @@ LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, c
                                     size_t size, const limn_batch_options *options,
                                     limn_batch_result *result, limn_error *error);
 
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+/* What to measure: an architecture, with weights that the library makes up. */
+typedef struct limn_bench_options {
+    const char *arch;  /* "sd15", "sd21" or "vignette" */
+    int width, height; /* px; 0 = what the architecture is used with */
+    int threads;       /* 0 = one per processor */
+    int runs;          /* 1 to 1000 behind each median; 0 = 5 */
+    void *user;        /* handed to the callback, which runs on the calling thread */
+    /* Before each piece of work, with its name; returning false stops with LIMN_E_CANCELLED. May be
+     * NULL. */
+    bool (*watch)(void *user, const char *work);
+} limn_bench_options;
+
+/* One stage of a picture. */
+typedef struct limn_bench_stage {
+    double seconds;      /* the median; see limn_bench_report.wall */
+    double direct_gflop; /* multiplications and additions as if none were saved, 10^9 */
+    double share;        /* direct_gflop / seconds / f32_gflops; above 1 where some are saved */
+} limn_bench_stage;
+
+/* What was measured. Strings are constants. */
+typedef struct limn_bench_report {
+    const char *arch, *simd; /* simd: the level that kernels ran at */
+    int width, height;       /* px */
+    int threads, runs;       /* never 0 */
+    bool wall;               /* seconds on the wall's clock; with one thread, the processor's */
+    double f32_gflops;       /* the level's float32 multiply-adds at best, 10^9 operations/s */
+    double int8_gops;        /* products of bytes summed as int32, likewise */
+    const char *int8_with;   /* the instruction that gave int8_gops */
+    double read_gbs;         /* reading memory at best, 10^9 bytes/s */
+    limn_bench_stage text;   /* one prompt */
+    limn_bench_stage unet;   /* one guided step: both halves as one batch */
+    limn_bench_stage decode; /* the VAE's decoder */
+    uint64_t parameters;     /* of the text encoder, the U-Net and the decoder together */
+    size_t weights_bytes;    /* memory that the weights took */
+    size_t peak_bytes;       /* the process's peak of resident memory after the stages */
+} limn_bench_report;
+
+/* Measures an architecture on this machine; needs no file. Each stage runs once to warm up, then
+ * options->runs times, on the code that draws pictures. Fails with LIMN_E_USAGE (an architecture or
+ * size that is none, or more memory than the machine has), LIMN_E_MEMORY, LIMN_E_CANCELLED. */
+LIMN_API limn_status limn_bench_run(const limn_bench_options *options, limn_bench_report *report,
+                                    limn_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -78,8 +78,7 @@ static void load_attention(limn_loader *ld, limn_vae_attention *a, const limn_re
     static const char *const names[] = {"to_q", "to_k", "to_v"};
     static const char *const old_names[] = {"query", "key", "value"};
     const char *at = "decoder.mid_block.attentions.0.";
-    bool old = !ld->status &&
-               limn_tensors_find(ld->tensors, "decoder.mid_block.attentions.0.query.weight");
+    bool old = !ld->status && limn_load_has(ld, "decoder.mid_block.attentions.0.query.weight");
     a->norm =
         limn_load_norm(ld, "decoder.mid_block.attentions.0.group_norm", c, form->groups, form->eps);
     a->qkv = limn_load_linears(ld, at, old ? old_names : names, 3, c, c, true);

@@ -81,6 +81,18 @@ typedef struct limn_tile_i8 {
 /* The most steps of k whose sum fits into int32 whatever the numbers are. */
 #define LIMN_I8_DEPTH 131072
 
+/* Chains of a peak's loop that run side by side: more than a multiplier's latency times the
+ * multipliers there are. */
+#define LIMN_PEAK_CHAINS 12
+
+/* A loop that multiplies and adds in registers and does nothing else, to measure what the machine
+ * could do (render/peak.h). Its result depends on all that it did. */
+typedef struct limn_peak {
+    const char *with; /* the instruction */
+    double ops;       /* multiplications and additions in one round */
+    float (*loop)(long rounds, float factor, float summand);
+} limn_peak;
+
 typedef struct limn_kernels {
     const char *level; /* "c", "avx2", ... */
     int tile_rows;     /* rows of a full tile */
@@ -135,6 +147,11 @@ typedef struct limn_kernels {
 
     /* float16 bits to float32, exactly. */
     void (*from_f16)(const uint16_t *x, size_t n, float *out);
+
+    /* The level's peaks: float32, and products of bytes summed as int32, which asks the processor
+     * for its best form. */
+    limn_peak peak_f32;
+    limn_peak (*peak_int8)(void);
 } limn_kernels;
 
 /* The best level that this machine has, lowered by the environment's LIMN_ISA (c, avx2, avx512,

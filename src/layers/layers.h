@@ -65,6 +65,16 @@ typedef struct limn_pack_job {
     int taps;       /* kernel x kernel; 1 for a linear layer */
 } limn_pack_job;
 
+/* Tensors that no file has: every one that is asked for is there, in the shape that is asked for,
+ * and what is packed from it are pseudo-random float16 numbers, small enough that activations stay
+ * near 1: matrices about 1 / sqrt(k), biases 1/64, norms' weights about 1. For measuring. */
+typedef struct limn_invention {
+    limn_tensor last;     /* what the measuring pass hands out, for one call only */
+    limn_tensor *tensors; /* [room], NULL in the measuring pass */
+    int count, room;
+    uint64_t parameters; /* numbers in all tensors so far */
+} limn_invention;
+
 /* Finds tensors, checks their shapes and remembers how to pack them. The first fault stays in
  * `status`; everything after it does nothing, so that network code reads as a list of its parts and
  * looks at `status` once, at the end. Used twice: with a measuring arena it counts memory and jobs;
@@ -73,10 +83,11 @@ typedef struct limn_loader {
     const limn_kernels *k;
     limn_arena *arena;
     const limn_tensors *tensors;
-    bool keep_half;      /* matrices stored as float16 stay so */
-    bool int8;           /* matrices become int8 where their shape suits it */
-    int int8_count;      /* how many did in this pass */
-    limn_pack_job *jobs; /* [jobs_room], NULL in the measuring pass */
+    limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
+    bool keep_half;            /* matrices stored as float16 stay so */
+    bool int8;                 /* matrices become int8 where their shape suits it */
+    int int8_count;            /* how many did in this pass */
+    limn_pack_job *jobs;       /* [jobs_room], NULL in the measuring pass */
     int job_count, jobs_room;
     limn_status status;
     limn_error *err;
@@ -85,6 +96,9 @@ typedef struct limn_loader {
 /* Writes the loader's fault, if it is the first. */
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Whether there is a tensor of that name; of an invention's, none is optional, so there is not. */
+bool limn_load_has(const limn_loader *ld, const char *name);
 
 /* limn_config_int, for loaders. */
 void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, long min, long max,

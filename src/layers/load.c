@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/team.h"
-#include "layers/layers.h"
+#include "layers/invent.h"
 #include "layers/product.h"
 
 /* Numbers converted at a time, on the stack. */
@@ -30,6 +30,7 @@ void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, 
 
 static const limn_tensor *want(limn_loader *ld, const char *name, int rank, const uint64_t *shape) {
     const limn_tensor *t = NULL;
+    if (ld->invention) return limn_invent_tensor(ld, name, rank, shape);
     if (ld->status == LIMN_OK)
         ld->status = limn_tensors_want(ld->tensors, name, rank, shape, &t, ld->err);
     if (t && !limn_dtype_is_float(t->dtype))
@@ -86,8 +87,13 @@ static void take_matrix(limn_loader *ld, limn_matrix *m, bool half, limn_pack_jo
     m->half = job->half = half ? block : NULL;
 }
 
+bool limn_load_has(const limn_loader *ld, const char *name) {
+    return !ld->invention && limn_tensors_find(ld->tensors, name);
+}
+
 /* Whether a matrix of that name may stay float16. */
 static bool stays_half(const limn_loader *ld, const char *name) {
+    if (ld->invention) return ld->keep_half;
     const limn_tensor *t = ld->keep_half ? limn_tensors_find(ld->tensors, name) : NULL;
     return t && t->dtype == LIMN_F16;
 }
@@ -96,7 +102,7 @@ static bool stays_half(const limn_loader *ld, const char *name) {
 static const limn_tensor *want_linear(limn_loader *ld, const char *name, int n, int k) {
     const uint64_t shape[4] = {(uint64_t)n, (uint64_t)k, 1, 1};
     if (ld->status != LIMN_OK) return NULL;
-    const limn_tensor *t = limn_tensors_find(ld->tensors, name);
+    const limn_tensor *t = ld->invention ? NULL : limn_tensors_find(ld->tensors, name);
     return want(ld, name, t && t->rank == 4 ? 4 : 2, shape);
 }
 
@@ -271,6 +277,12 @@ static void copy_plain(const limn_kernels *kernels, const limn_pack_job *job) {
 
 void limn_load_pack_one(const limn_loader *ld, int i) {
     const limn_pack_job *job = &ld->jobs[i];
+    if (ld->invention) {
+        limn_invent_fill(ld->k, job, (uint64_t)i);
+        if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
+            clear_margin(ld->k, job);
+        return;
+    }
     if (job->n0 < 0) {
         copy_plain(ld->k, job);
         return;

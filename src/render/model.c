@@ -7,10 +7,6 @@
 #include "base/team.h"
 #include "base/thread.h"
 
-/* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
- * converting them as they are used. */
-#define HALF_FROM ((uint64_t)100000000)
-
 /* Opening, under way. */
 typedef struct opening {
     limn_model *m;
@@ -119,7 +115,7 @@ static limn_status measure_weights(opening *o, size_t *bytes) {
     limn_arena plan = limn_arena_measure();
     o->loader = (limn_loader){.k = o->m->kernels,
                               .arena = &plan,
-                              .keep_half = limn_folder_parameters(o->folder) > HALF_FROM,
+                              .keep_half = limn_folder_parameters(o->folder) > LIMN_HALF_FROM,
                               .err = o->err};
     limn_status status = load_parts(o);
     if (status == LIMN_OK && o->m->int8 && o->loader.int8_count == 0)

@@ -7,6 +7,10 @@
 #include "text/text.h"
 #include "tokens/tokens.h"
 
+/* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
+ * converting them as they are used. */
+#define LIMN_HALF_FROM ((uint64_t)100000000)
+
 /* Immutable once open. */
 struct limn_model {
     const limn_kernels *kernels;

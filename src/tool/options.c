@@ -19,11 +19,13 @@ enum {
     OPT_FORCE,
     OPT_SET,
     OPT_VERSION,
+    OPT_ARCH,
+    OPT_RUNS,
 };
 
 #define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
 #define RENDERS (MAKES | LIMN_TOOL_AGAIN)
-#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST)
+#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH)
 
 static const char letters[] = ":o:n:s:g:m:t:qh";
 
@@ -49,6 +51,8 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPT_FORCE},
     {"set", required_argument, NULL, OPT_SET},
     {"version", no_argument, NULL, OPT_VERSION},
+    {"arch", required_argument, NULL, OPT_ARCH},
+    {"runs", required_argument, NULL, OPT_RUNS},
     {NULL, 0, NULL, 0},
 };
 
@@ -59,24 +63,25 @@ static const struct {
 } takers[] = {
     {'o', RENDERS},
     {'m', RENDERS},
-    {'t', RENDERS},
+    {'t', RENDERS | LIMN_TOOL_BENCH},
     {'q', ALL},
     {'h', ALL},
     {OPT_VERSION, ALL},
     {OPT_DRY_RUN, RENDERS},
     {OPT_FORCE, RENDERS},
     {OPT_SET, LIMN_TOOL_AGAIN},
-    {OPT_JSON, RENDERS | LIMN_TOOL_SHOW},
+    {OPT_JSON, RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_BENCH},
+    {OPT_SIZE, MAKES | LIMN_TOOL_BENCH},
+    {OPT_ARCH, LIMN_TOOL_BENCH},
+    {OPT_RUNS, LIMN_TOOL_BENCH},
 };
 
 static const struct {
     const char *word;
     limn_tool_command command;
 } commands[] = {
-    {"batch", LIMN_TOOL_BATCH},
-    {"again", LIMN_TOOL_AGAIN},
-    {"show", LIMN_TOOL_SHOW},
-    {"samplers", LIMN_TOOL_LIST},
+    {"batch", LIMN_TOOL_BATCH},   {"again", LIMN_TOOL_AGAIN}, {"show", LIMN_TOOL_SHOW},
+    {"samplers", LIMN_TOOL_LIST}, {"bench", LIMN_TOOL_BENCH},
 };
 
 limn_tool_command limn_tool_command_find(const char *word) {
@@ -174,6 +179,8 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
         return limn_tool_read_int("--count", text, 1, LIMN_TOOL_COUNT_MAX, &o->count);
     case 't':
         return limn_tool_read_int("--threads", text, 0, 1024, &o->threads);
+    case OPT_RUNS:
+        return limn_tool_read_int("--runs", text, 1, 1000, &o->runs);
     case OPT_STEPS:
         o->has_steps = true;
         return limn_tool_read_int("--steps", text, 1, 1000, &o->steps);
@@ -229,6 +236,9 @@ static int read_option(int value, const char *text, const char **sampler_schedul
     case 'm':
         o->model = text;
         return LIMN_OK;
+    case OPT_ARCH:
+        o->arch = text;
+        return LIMN_OK;
     case OPT_NEGATIVE:
         o->negative = text;
         return LIMN_OK;
@@ -265,7 +275,7 @@ static int wrong_command(limn_tool_command command, int value) {
 /* What is left over after the options: the prompt, file or picture. */
 static int read_operands(int argc, char **argv, limn_tool_options *o) {
     int left = argc - optind;
-    int wanted = o->command == LIMN_TOOL_LIST ? 0 : 1;
+    int wanted = o->command == LIMN_TOOL_LIST || o->command == LIMN_TOOL_BENCH ? 0 : 1;
     if (left == wanted || o->help || o->version) {
         o->operand = left > 0 ? argv[optind] : NULL;
         return LIMN_OK;

@@ -1,4 +1,4 @@
-/* The command line: `limn "a red apple"`, batch, again, show, samplers.
+/* The command line: `limn "a red apple"`, batch, again, show, samplers, bench.
  *
  * It uses the library through limn.h alone, and is the only room that prints and exits. Everything
  * here returns an exit status, which is a limn_status (or 1 where `again` found a difference);
@@ -24,16 +24,17 @@ typedef enum limn_tool_command {
     LIMN_TOOL_AGAIN = 4,
     LIMN_TOOL_SHOW = 8,
     LIMN_TOOL_LIST = 16,
+    LIMN_TOOL_BENCH = 32,
 } limn_tool_command;
 
 /* The command line, read. A NULL string or a false has_... = not given. Strings are argv's. */
 typedef struct limn_tool_options {
     limn_tool_command command;
     const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
-    const char *output, *model, *precision, *negative, *sampler, *schedule, *rng;
+    const char *output, *model, *precision, *negative, *sampler, *schedule, *rng, *arch;
     uint64_t seed;
     double guidance, eta;
-    int count, steps, width, height, threads;
+    int count, steps, width, height, threads, runs;
     bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
     bool quiet, json, dry_run, force, help, version;
     int sets;
@@ -180,13 +181,14 @@ void limn_tool_interrupt_catch(void);
 /* Whether one of them came. */
 bool limn_tool_interrupted(void);
 
-/* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c --------------------------- */
+/* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c, bench.c ------------------ */
 
 int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */
 int limn_tool_batch(const limn_tool_options *options); /* limn batch prompts.txt */
 int limn_tool_again(const limn_tool_options *options); /* limn again apple.png */
 int limn_tool_show(const limn_tool_options *options);  /* limn show apple.png */
 int limn_tool_list(const limn_tool_options *options);  /* limn samplers */
+int limn_tool_bench(const limn_tool_options *options); /* limn bench */
 
 /* Prints a request as lines "name   value", for show and --dry-run. */
 void limn_tool_print_request(FILE *to, const limn_request *request);

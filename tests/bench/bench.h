@@ -34,6 +34,8 @@ typedef struct bench {
     limn_model *model;
     bench_level level[BENCH_LEVELS_MOST]; /* best first; level[0] is the one in use */
     int levels;
+    double int8_one, int8_all; /* products of bytes, GOP/s, at the level in use */
+    const char *int8_with;     /* the instruction for it */
     double read_one, read_all; /* GB/s from memory */
     json_t *report;
 } bench;
@@ -88,7 +90,7 @@ double bench_seconds(const bench *b, const limn_kernels *k, int threads, bench_w
 
 /* ---- peak (peak.c) */
 
-/* Measures level[].peak_* and read_*. */
+/* Measures level[].peak_*, int8_* and read_*. */
 void bench_peak(bench *b);
 
 /* ---- shapes (shapes.c) */
@@ -111,11 +113,15 @@ void bench_products(bench *b, const bench_network *net);
 /* Norms, softmax, activations of the networks. */
 void bench_rows(bench *b, const bench_network *nets, int count);
 
-/* ---- stages (stages.c, process.c) */
+/* ---- stages (stages.c, process.c, archs.c) */
 
 /* Runs ./limn as a user does. Before anything else: a child that is forked from a large process
  * inherits its peak. False, with a sentence on stderr, where the program fails. */
 bool bench_process(bench *b);
+
+/* Runs ./limn bench for each architecture of which every stage is to be measured as a whole, before
+ * anything else too. False as above. */
+bool bench_archs(bench *b);
 
 /* Text, U-Net, denoising, decoding, PNG, loading. False after a fault, as above. */
 bool bench_stages(bench *b, const bench_network *nets, int count);

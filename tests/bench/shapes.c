@@ -2,8 +2,8 @@
  *
  * The program is linked with --wrap (Makefile): calls on limn_linear_run and its like come here
  * first. While a network runs its measuring pass for us, they are written down. Stable Diffusion
- * 1.5 is built from its configurations alone: limn_tensors_want finds any tensor of any shape where
- * there is no file to look in, since a measuring pass reads none. */
+ * 1.5 is built from its configurations alone (render/invent.h), since a measuring pass reads no
+ * tensor. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "bench/bench.h"
 #include "decode/vae.h"
 #include "denoise/unet.h"
-#include "render/model.h"
+#include "render/invent.h"
 #include "text/text.h"
 
 /* Where calls are written down; NULL: nowhere. The only variable of this program that outlives a
@@ -46,27 +46,6 @@ double bench_gflop(const bench_shape *s) {
 
 /* ---- the wrapped functions --------------------------------------------------------------------
  */
-
-limn_status __real_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
-                                     const uint64_t *shape, const limn_tensor **out,
-                                     limn_error *err);
-limn_status __wrap_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
-                                     const uint64_t *shape, const limn_tensor **out,
-                                     limn_error *err);
-limn_status __wrap_limn_tensors_want(const limn_tensors *t, const char *name, int rank,
-                                     const uint64_t *shape, const limn_tensor **out,
-                                     limn_error *err) {
-    static const limn_tensor any = {.name = "", .dtype = LIMN_F16};
-    if (t) return __real_limn_tensors_want(t, name, rank, shape, out, err);
-    *out = &any;
-    return LIMN_OK;
-}
-
-const limn_tensor *__real_limn_tensors_find(const limn_tensors *t, const char *name);
-const limn_tensor *__wrap_limn_tensors_find(const limn_tensors *t, const char *name);
-const limn_tensor *__wrap_limn_tensors_find(const limn_tensors *t, const char *name) {
-    return t ? __real_limn_tensors_find(t, name) : NULL;
-}
 
 void __real_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
                             size_t rows, const limn_finish *finish, float *out);
@@ -190,41 +169,15 @@ static void record_parts(const limn_kernels *k, const parts *p, const char *cons
     free(context);
 }
 
-/* What stands in the configurations of Stable Diffusion 1.5, as far as it is not the default. */
-static const char sd15_text[] =
-    "{\"hidden_size\": 768, \"intermediate_size\": 3072, \"num_attention_heads\": 12}";
-static const char sd15_unet[] =
-    "{\"block_out_channels\": [320, 640, 1280, 1280], \"cross_attention_dim\": 768,"
-    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\","
-    "\"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\","
-    "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]}";
-static const char sd15_vae[] =
-    "{\"block_out_channels\": [128, 256, 512, 512], \"layers_per_block\": 2}";
-
-/* The three networks of SD 1.5, without weights. */
-typedef struct sd15 {
-    limn_text text;
-    limn_unet unet;
-    limn_vae vae;
-} sd15;
-
-static bool build_sd15(const limn_kernels *k, sd15 *m) {
-    static const char *const texts[3] = {sd15_text, sd15_unet, sd15_vae};
-    limn_config *config[3] = {NULL};
+/* SD 1.5 without weights: what measuring passes need of it. */
+static bool build_sd15(const limn_kernels *k, limn_model *m) {
+    const limn_arch *arch = NULL;
+    limn_arch_weight weight;
     limn_error error = {0};
-    limn_arena plan = limn_arena_measure();
-    limn_loader ld = {.k = k, .arena = &plan, .err = &error};
-    for (int i = 0; i < 3 && ld.status == LIMN_OK; i++)
-        ld.status = limn_config_read((const uint8_t *)texts[i], strlen(texts[i]), "sd15",
-                                     &config[i], &error);
-    if (ld.status == LIMN_OK) {
-        limn_text_load(&ld, config[0], &m->text);
-        limn_unet_load(&ld, config[1], &m->unet);
-        limn_vae_load(&ld, config[2], &m->vae);
-    }
-    if (ld.status != LIMN_OK) fprintf(stderr, "bench: SD 1.5: %s\n", error.text);
-    for (int i = 0; i < 3; i++) limn_config_free(config[i]);
-    return ld.status == LIMN_OK;
+    limn_status status = limn_arch_find("sd15", &arch, &error);
+    if (status == LIMN_OK) status = limn_arch_measure(arch, k, m, &weight, &error);
+    if (status != LIMN_OK) fprintf(stderr, "bench: SD 1.5: %s\n", error.text);
+    return status == LIMN_OK;
 }
 
 bench_network *bench_networks(const bench *b, int *count) {
@@ -235,7 +188,7 @@ bench_network *bench_networks(const bench *b, int *count) {
     const limn_kernels *k = b->level[0].k;
     const limn_model *m = b->model;
     bench_network *nets = calloc(6, sizeof *nets);
-    sd15 *big = calloc(1, sizeof *big);
+    limn_model *big = calloc(1, sizeof *big);
     bool good = nets && big && build_sd15(k, big);
     if (good) {
         int scale = m->vae.scale_px;

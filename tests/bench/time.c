@@ -1,31 +1,17 @@
 /* Time: medians of runs on a team of threads. */
-#include <stdlib.h>
-#include <time.h>
-
 #include "bench/bench.h"
+#include "render/peak.h"
 
 /* A run is at least this long; shorter work is repeated in it. */
 #define RUN_S     5e-4
 #define RUNS_MOST 64
 
-static double clock_s(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 double bench_now(void) {
-    return clock_s(CLOCK_MONOTONIC);
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return limn_clock_wall_s();
 }
 
 double bench_median(double *x, int count) {
-    qsort(x, (size_t)count, sizeof *x, compare);
-    return count % 2 ? x[count / 2] : (x[count / 2 - 1] + x[count / 2]) / 2;
+    return limn_median(x, count);
 }
 
 /* Work being timed, as the body of a team. */
@@ -39,13 +25,13 @@ typedef struct timing {
 } timing;
 
 static double time_once(timing *t, limn_exec *e, int repeats) {
-    clockid_t clock = e->team ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
-    double begin = clock_s(clock);
+    double (*clock)(void) = e->team ? limn_clock_wall_s : limn_clock_thread_s;
+    double begin = clock();
     for (int i = 0; i < repeats; i++) {
         limn_arena_release(t->ws, 0);
         t->work(e, t->ctx);
     }
-    return (clock_s(clock) - begin) / repeats;
+    return (clock() - begin) / repeats;
 }
 
 static void body(void *ctx, limn_team *team) {

@@ -14,10 +14,10 @@ for option in --help -h; do
 done
 for option in -o --output -n --count -s --seed --steps -g --guidance --negative --size --sampler \
     --schedule --rng --eta --precision -m --model -t --threads -q --quiet --json --dry-run --force --set \
-    --version batch again show samplers; do
+    --version batch again show samplers bench --arch --runs; do
     holds "--help tells of $option" "(^|[ (,])$option( |,|$)" "$T/out"
 done
-for command in batch again show samplers; do
+for command in batch again show samplers bench; do
     limn $command --help
     gives 0 "$command --help"
 done

@@ -5,7 +5,12 @@
 #include "kernels/plain/convert.h"
 #include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
+#include "kernels/plain/peak.h"
 #include "kernels/plain/winograd.h"
+
+static limn_peak peak_int8(void) {
+    return (limn_peak){"C", 2.0 * 16 * LIMN_PEAK_CHAINS, limn_plain_peak_int8};
+}
 
 const limn_kernels limn_kernels_c = {
     .level = "c",
@@ -26,6 +31,8 @@ const limn_kernels limn_kernels_c = {
     .winograd_weights = limn_plain_winograd_weights,
     .winograd_output = limn_plain_winograd_output,
     .from_f16 = limn_plain_from_f16,
+    .peak_f32 = {"fmaf", 2.0 * LIMN_PEAK_CHAINS, limn_plain_peak_f32},
+    .peak_int8 = peak_int8,
 };
 
 /* What callers' tables have room for (layers/product.c, layers/winograd.c). */

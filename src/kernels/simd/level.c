@@ -5,6 +5,7 @@
 #include "kernels/plain/norm.h"
 #include "kernels/simd/convert.h"
 #include "kernels/simd/int8.h"
+#include "kernels/simd/peak.h"
 #include "kernels/simd/softmax.h"
 #include "kernels/simd/tile.h"
 #include "kernels/simd/winograd.h"
@@ -33,6 +34,8 @@ const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL) = {
     .winograd_weights = limn_simd_winograd_weights,
     .winograd_output = limn_simd_winograd_output,
     .from_f16 = limn_simd_from_f16,
+    .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32},
+    .peak_int8 = limn_simd_peak_int8,
 };
 
 /* What callers' tables have room for (layers/product.c, layers/winograd.c). */

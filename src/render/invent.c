@@ -1,0 +1,174 @@
+#include "render/invent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SD_LEVELS                                                                                  \
+    "\"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": 2,"                            \
+    "\"block_out_channels\": [320, 640, 1280, 1280],"                                              \
+    "\"down_block_types\": [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\","                   \
+    "\"CrossAttnDownBlock2D\", \"DownBlock2D\"], \"up_block_types\": [\"UpBlock2D\","              \
+    "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"],"
+
+static const char sd_vae[] = "{\"latent_channels\": 4, \"layers_per_block\": 2,"
+                             "\"block_out_channels\": [128, 256, 512, 512]}";
+
+static const char sd15_text[] =
+    "{\"vocab_size\": 49408, \"max_position_embeddings\": 77, \"hidden_size\": 768,"
+    "\"intermediate_size\": 3072, \"num_attention_heads\": 12, \"num_hidden_layers\": 12}";
+static const char sd15_unet[] =
+    "{" SD_LEVELS "\"cross_attention_dim\": 768, \"attention_head_dim\": 8}";
+
+/* The text encoder's 24th layer is left out of the files, since its result is not used. */
+static const char sd21_text[] =
+    "{\"vocab_size\": 49408, \"max_position_embeddings\": 77, \"hidden_size\": 1024,"
+    "\"intermediate_size\": 4096, \"num_attention_heads\": 16, \"num_hidden_layers\": 23,"
+    "\"hidden_act\": \"gelu\"}";
+static const char sd21_unet[] = "{" SD_LEVELS "\"cross_attention_dim\": 1024,"
+                                "\"attention_head_dim\": [5, 10, 20, 20],"
+                                "\"use_linear_projection\": true}";
+
+static const char vignette_text[] =
+    "{\"vocab_size\": 4096, \"max_position_embeddings\": 32, \"hidden_size\": 192,"
+    "\"intermediate_size\": 768, \"num_attention_heads\": 3, \"num_hidden_layers\": 2,"
+    "\"eos_token_id\": 4095}";
+static const char vignette_unet[] =
+    "{\"in_channels\": 24, \"out_channels\": 24, \"layers_per_block\": 1,"
+    "\"block_out_channels\": [64, 96, 128], \"attention_head_dim\": [2, 3, 4],"
+    "\"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"],"
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
+    "\"cross_attention_dim\": 192, \"use_linear_projection\": true,"
+    "\"class_embed_type\": \"projection\", \"projection_class_embeddings_input_dim\": 192}";
+static const char vignette_vae[] =
+    "{\"latent_channels\": 24, \"layers_per_block\": 1, \"block_out_channels\": [48, 96, 144],"
+    "\"norm_num_groups\": 16, \"scaling_factor\": 1, \"use_post_quant_conv\": false,"
+    "\"patch_size\": 4, \"basis_patch_size\": 16}";
+
+static const limn_arch archs[] = {
+    {"sd15", sd15_text, sd15_unet, sd_vae, 512},
+    {"sd21", sd21_text, sd21_unet, sd_vae, 768},
+    {"vignette", vignette_text, vignette_unet, vignette_vae, 256},
+};
+
+limn_status limn_arch_find(const char *name, const limn_arch **out, limn_error *err) {
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        if (strcmp(archs[i].name, name) == 0) {
+            *out = &archs[i];
+            return LIMN_OK;
+        }
+    if (strcmp(name, "sdxl") == 0)
+        return limn_fail(err, LIMN_E_USAGE,
+                         "the architecture sdxl cannot be measured yet: limn does not draw with "
+                         "it; there are sd15, sd21 and vignette");
+    return limn_fail(err, LIMN_E_USAGE,
+                     "there is no architecture '%s' to measure; there are sd15, sd21 and vignette",
+                     name);
+}
+
+/* The parts' configurations, read. */
+typedef struct configs {
+    limn_config *text, *unet, *vae;
+} configs;
+
+static limn_status read_configs(const limn_arch *a, configs *c, limn_error *err) {
+    const struct {
+        const char *json;
+        limn_config **out;
+    } all[] = {{a->text, &c->text}, {a->unet, &c->unet}, {a->vae, &c->vae}};
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < sizeof all / sizeof *all && status == LIMN_OK; i++)
+        status = limn_config_read((const uint8_t *)all[i].json, strlen(all[i].json), a->name,
+                                  all[i].out, err);
+    return status;
+}
+
+static void free_configs(const configs *c) {
+    limn_config_free(c->text);
+    limn_config_free(c->unet);
+    limn_config_free(c->vae);
+}
+
+/* Goes through all parts once, as the loading of files does (model.c). */
+static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
+                              limn_arch_weight *w) {
+    limn_invention *v = ld->invention;
+    ld->job_count = v->count = 0;
+    v->parameters = 0;
+    limn_text_load(ld, c->text, &m->text);
+    w->text = v->parameters;
+    limn_unet_load(ld, c->unet, &m->unet);
+    w->unet = v->parameters - w->text;
+    limn_vae_load(ld, c->vae, &m->vae);
+    w->vae = v->parameters - w->unet - w->text;
+    w->tensors = v->count;
+    return ld->status;
+}
+
+/* Twice: whether float16 is kept depends on how many numbers there are. */
+static limn_status measure(limn_loader *ld, const configs *c, limn_model *m, limn_arch_weight *w) {
+    limn_status status = LIMN_OK;
+    for (int pass = 0; pass < 2 && status == LIMN_OK; pass++) {
+        limn_arena plan = limn_arena_measure();
+        ld->arena = &plan;
+        status = load_parts(ld, c, m, w);
+        ld->keep_half = w->text + w->unet + w->vae > LIMN_HALF_FROM;
+        w->bytes = plan.peak;
+    }
+    ld->arena = NULL;
+    return status;
+}
+
+limn_status limn_arch_measure(const limn_arch *arch, const limn_kernels *k, limn_model *out,
+                              limn_arch_weight *weight, limn_error *err) {
+    configs c = {0};
+    limn_invention invention = {.count = 0};
+    limn_loader ld = {.k = k, .invention = &invention, .err = err};
+    limn_status status = read_configs(arch, &c, err);
+    if (status == LIMN_OK) status = measure(&ld, &c, out, weight);
+    free_configs(&c);
+    out->kernels = k;
+    return status;
+}
+
+static limn_status fill(limn_loader *ld, const configs *c, int threads, limn_model *m) {
+    limn_arch_weight w;
+    limn_status status = measure(ld, c, m, &w);
+    if (status != LIMN_OK) return status;
+    ld->jobs_room = ld->job_count;
+    ld->jobs = calloc((size_t)ld->jobs_room, sizeof *ld->jobs);
+    ld->invention->room = w.tensors;
+    ld->invention->tensors = calloc((size_t)w.tensors, sizeof *ld->invention->tensors);
+    if (!ld->jobs || !ld->invention->tensors)
+        return limn_fail(ld->err, LIMN_E_MEMORY, "no memory to invent the model %s", m->name);
+    status = limn_arena_open(&m->weights, w.bytes, ld->err);
+    if (status != LIMN_OK) return status;
+    ld->arena = &m->weights;
+    status = load_parts(ld, c, m, &w);
+    if (status == LIMN_OK) limn_load_pack(ld, threads);
+    m->info.parameters = w.text + w.unet + w.vae;
+    m->info.resident_bytes = w.bytes;
+    return status;
+}
+
+limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, int threads,
+                           limn_model **out, limn_error *err) {
+    configs c = {0};
+    limn_invention invention = {.count = 0};
+    limn_loader ld = {.k = k, .invention = &invention, .err = err};
+    limn_model *m = calloc(1, sizeof *m);
+    *out = NULL;
+    if (!m) return limn_fail(err, LIMN_E_MEMORY, "no memory to invent the model %s", arch->name);
+    strncpy(m->name, arch->name, sizeof m->name - 1);
+    m->kernels = k;
+    m->info.name = m->name;
+    limn_status status = read_configs(arch, &c, err);
+    if (status == LIMN_OK) status = fill(&ld, &c, threads, m);
+    free(ld.jobs);
+    free(invention.tensors);
+    free_configs(&c);
+    if (status == LIMN_OK)
+        *out = m;
+    else
+        limn_model_close(m);
+    return status;
+}
