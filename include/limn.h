@@ -2,7 +2,7 @@
  *
  *     limn_model *model;
  *     limn_error error;
- *     if (limn_model_open("weights/vignette", 0, &model, &error) != LIMN_OK) ...
+ *     if (limn_model_open("weights/vignette", NULL, &model, &error) != LIMN_OK) ...
  *
  *     limn_request request;
  *     limn_request_defaults(model, &request);          // the model's own size, steps, guidance
@@ -98,19 +98,22 @@ typedef struct limn_model_info {
     const char *precision;  /* what the U-Net's products are computed in: "float32" or "int8" */
 } limn_model_info;
 
-/* Loads the model folder at `path` (diffusers' layout). threads: how many to load with, 0 = one per
- * processor. *out is the caller's, to be closed with limn_model_close.
- * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
- * shape or of a kind that limn does not know, LIMN_E_MEMORY. */
-LIMN_API limn_status limn_model_open(const char *path, int threads, limn_model **out,
-                                     limn_error *error);
+/* How a model is opened. Zeroed = as it is usually done. Strings are read during the call only. */
+typedef struct limn_open_options {
+    int threads; /* how many to load with, 0 = one per processor */
+    /* What the U-Net's products are computed in: NULL or "float32", or "int8", with which its
+     * weights take a quarter of the memory and pictures are near to those of float32 but not the
+     * same (docs/numerics.md). The recipe says which. */
+    const char *precision;
+} limn_open_options;
 
-/* The same with a precision: "float32", or "int8", in which the U-Net's weights take a quarter of
- * the memory, and pictures are near to those of float32 but not the same (docs/numerics.md). The
- * recipe says which. Fails with LIMN_E_USAGE too, where there is no such precision, and with
- * LIMN_E_INPUT where int8 suits no layer of the U-Net. */
-LIMN_API limn_status limn_model_open_as(const char *path, const char *precision, int threads,
-                                        limn_model **out, limn_error *error);
+/* Loads the model folder at `path` (diffusers' layout). options may be NULL. *out is the caller's,
+ * to be closed with limn_model_close.
+ * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
+ * shape or of a kind that limn does not know, or where int8 suits no layer of the U-Net,
+ * LIMN_E_USAGE where there is no such precision, LIMN_E_MEMORY. */
+LIMN_API limn_status limn_model_open(const char *path, const limn_open_options *options,
+                                     limn_model **out, limn_error *error);
 
 /* Releases a model that no thread uses any more. NULL is fine. */
 LIMN_API void limn_model_close(limn_model *model);
@@ -280,7 +283,7 @@ LIMN_API const char *limn_recipe_model_sha256(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_model_name(const limn_recipe *recipe); /* see above */
 LIMN_API int limn_recipe_contract(const limn_recipe *recipe);           /* see above */
 
-/* The precision of a recipe, for limn_model_open_as: "float32" where it says nothing. */
+/* The precision of a recipe, for limn_open_options: "float32" where it says nothing. */
 LIMN_API const char *limn_recipe_precision(const limn_recipe *recipe);
 
 /* Releases a recipe. NULL is fine. */

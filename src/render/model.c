@@ -229,14 +229,12 @@ static limn_status open_all(opening *o) {
     return status;
 }
 
-limn_status limn_model_open(const char *path, int threads, limn_model **out, limn_error *error) {
-    return limn_model_open_as(path, limn_precision_name(false), threads, out, error);
-}
-
-limn_status limn_model_open_as(const char *path, const char *precision, int threads,
-                               limn_model **out, limn_error *error) {
+limn_status limn_model_open(const char *path, const limn_open_options *options, limn_model **out,
+                            limn_error *error) {
     *out = NULL;
-    opening o = {.err = error, .threads = threads > 0 ? threads : limn_threads_default()};
+    const limn_open_options how = options ? *options : (limn_open_options){0};
+    const char *precision = how.precision ? how.precision : limn_precision_name(false);
+    opening o = {.err = error, .threads = how.threads > 0 ? how.threads : limn_threads_default()};
     bool int8;
     limn_status status = limn_precision_find(precision, &int8, error);
     if (status == LIMN_OK) status = limn_folder_open(path, &o.folder, error);

@@ -47,9 +47,9 @@ int limn_tool_model_open(const limn_tool_options *options, const char *precision
                               "--model DIR or LIMN_MODEL)",
                               folder, folder, LIMN_PREFIX);
     }
+    const limn_open_options how = {.threads = options->threads, .precision = precision};
     limn_error error;
-    if (limn_model_open_as(path, precision ? precision : "float32", options->threads, out,
-                           &error) != LIMN_OK) {
+    if (limn_model_open(path, &how, out, &error) != LIMN_OK) {
         return limn_tool_fail_with(&error);
     }
     return LIMN_OK;

@@ -64,7 +64,7 @@ static bool measure(bench *b) {
     int count = 0;
     limn_error error = {0};
     if (!bench_process(b) || !bench_archs(b)) return false;
-    if (limn_model_open(b->model_path, 0, &b->model, &error) != LIMN_OK) {
+    if (limn_model_open(b->model_path, NULL, &b->model, &error) != LIMN_OK) {
         fprintf(stderr, "bench: %s\n", error.text);
         return false;
     }

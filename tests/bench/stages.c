@@ -83,7 +83,7 @@ static void run_load(limn_exec *e, void *ctx) {
     const stage *s = ctx;
     limn_model *model = NULL;
     if (limn_exec_measuring(e)) return;
-    limn_model_open(s->b->model_path, s->threads, &model, NULL);
+    limn_model_open(s->b->model_path, &(limn_open_options){.threads = s->threads}, &model, NULL);
     limn_model_close(model);
 }
 

@@ -140,7 +140,8 @@ static limn_picture *draw(const char *folder, const char *prompt, double guidanc
     limn_picture *p = NULL;
     limn_request r;
     limn_error err;
-    if (limn_model_open(folder, 1, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_model_open(folder, &(limn_open_options){.threads = 1}, &m, &err) != LIMN_OK)
+        fail_msg("%s", err.text);
     limn_request_defaults(m, &r);
     r.prompt = prompt;
     r.guidance = guidance;
@@ -164,7 +165,7 @@ static void expect_refusal(const copy *c, const char *word) {
     limn_picture *p = NULL;
     limn_request r;
     limn_error err = {LIMN_OK, ""};
-    limn_status status = limn_model_open(c->folder, 1, &m, &err);
+    limn_status status = limn_model_open(c->folder, &(limn_open_options){.threads = 1}, &m, &err);
     if (status == LIMN_OK) {
         limn_request_defaults(m, &r);
         r.width = r.height = 64;

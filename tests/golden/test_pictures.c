@@ -33,7 +33,8 @@ static void compare(const char *name, const uint8_t *got, const uint8_t *want, s
 static limn_model *open_model(const char *path) {
     limn_model *m = NULL;
     limn_error err;
-    if (limn_model_open(path, 2, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_model_open(path, &(limn_open_options){.threads = 2}, &m, &err) != LIMN_OK)
+        fail_msg("%s", err.text);
     return m;
 }
 

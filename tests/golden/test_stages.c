@@ -23,7 +23,8 @@
 static limn_model *open_model(const char *path) {
     limn_model *m = NULL;
     limn_error err;
-    if (limn_model_open(path, THREADS, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_model_open(path, &(limn_open_options){.threads = THREADS}, &m, &err) != LIMN_OK)
+        fail_msg("%s", err.text);
     return m;
 }
 

@@ -17,7 +17,7 @@ static limn_model *model;
 static int open_model(void **state) {
     (void)state;
     limn_error error;
-    if (limn_model_open(TINY, 0, &model, &error) == LIMN_OK) return 0;
+    if (limn_model_open(TINY, NULL, &model, &error) == LIMN_OK) return 0;
     fprintf(stderr, "%s: %s\n", TINY, error.text);
     return 1;
 }
@@ -69,11 +69,15 @@ static void test_missing_model(void **state) {
     (void)state;
     limn_model *m = NULL;
     limn_error error = {0};
-    assert_int_equal(limn_model_open("tests/golden/no-such-model", 1, &m, &error), LIMN_E_MISSING);
+    assert_int_equal(limn_model_open("tests/golden/no-such-model",
+                                     &(limn_open_options){.threads = 1}, &m, &error),
+                     LIMN_E_MISSING);
     assert_null(m);
     assert_int_equal(error.status, LIMN_E_MISSING);
     assert_non_null(strstr(error.text, "no-such-model"));
-    assert_int_equal(limn_model_open("tests/golden/no-such-model", 1, &m, NULL), LIMN_E_MISSING);
+    assert_int_equal(
+        limn_model_open("tests/golden/no-such-model", &(limn_open_options){.threads = 1}, &m, NULL),
+        LIMN_E_MISSING);
     limn_model_close(NULL);
 }
 

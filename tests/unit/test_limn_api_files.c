@@ -21,7 +21,7 @@ static int start(void **state) {
     snprintf(folder, sizeof folder, "%s/limn-api-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(folder)) return 1;
     limn_error error;
-    if (limn_model_open(TINY, 0, &model, &error) == LIMN_OK) return 0;
+    if (limn_model_open(TINY, NULL, &model, &error) == LIMN_OK) return 0;
     fprintf(stderr, "%s: %s\n", TINY, error.text);
     return 1;
 }

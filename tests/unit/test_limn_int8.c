@@ -18,7 +18,9 @@
 static limn_model *open_as(const char *precision) {
     limn_model *m = NULL;
     limn_error error;
-    if (limn_model_open_as(MODEL, precision, 2, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
+    if (limn_model_open(MODEL, &(limn_open_options){.precision = precision, .threads = 2}, &m,
+                        &error) != LIMN_OK)
+        fail_msg("%s", error.text);
     return m;
 }
 
@@ -133,11 +135,12 @@ static void test_unknown(void **state) {
     static const char *const names[] = {"int4", "", "INT8", "float32 "};
     limn_error error;
     for (int i = 0; i < 4; i++) {
+        const limn_open_options how = {.precision = names[i]};
         limn_model *m = NULL;
-        assert_int_equal(limn_model_open_as(MODEL, names[i], 1, &m, &error), LIMN_E_USAGE);
+        assert_int_equal(limn_model_open(MODEL, &how, &m, &error), LIMN_E_USAGE);
         assert_null(m);
         assert_non_null(strstr(error.text, "there are float32 and int8"));
-        assert_int_equal(limn_model_open_as(MODEL, names[i], 1, &m, NULL), LIMN_E_USAGE);
+        assert_int_equal(limn_model_open(MODEL, &how, &m, NULL), LIMN_E_USAGE);
     }
 }
 

@@ -57,7 +57,9 @@ static bool on_step(void *user, const limn_progress *progress) {
 
 static int open_model(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    if (!f || limn_model_open(TINY, 1, &f->model, &f->error) != LIMN_OK) return -1;
+    if (!f ||
+        limn_model_open(TINY, &(limn_open_options){.threads = 1}, &f->model, &f->error) != LIMN_OK)
+        return -1;
     *state = f;
     return 0;
 }

@@ -56,7 +56,7 @@ static void the_built_in_one(void **state) {
     limn_model *m = NULL;
     limn_error error = {0};
     limn_arch_weight w = weigh("vignette", &px);
-    assert_int_equal(limn_model_open("weights/vignette", 0, &m, &error), LIMN_OK);
+    assert_int_equal(limn_model_open("weights/vignette", NULL, &m, &error), LIMN_OK);
     limn_model_info info = limn_model_describe(m);
     near("vignette", w.text + w.unet + w.vae, (double)info.parameters / 1e6);
     assert_int_equal(px, info.width);
