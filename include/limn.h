@@ -158,11 +158,41 @@ typedef struct limn_request {
     const char *schedule; /* a name from limn_schedules; "model" = as the model was trained */
     const char *rng;      /* "torch" or "philox" */
     double eta;           /* DDIM's noise, 0 to 1; other samplers do not read it */
+
+    /* From here on 0 = not used. Numbers of this kind are listed by limn_settings. */
+    int cache_interval; /* above 1: the whole U-Net only every so many evaluations, between them
+                         * its outermost layers (Ma et al. 2024, "DeepCache") */
+    int cache_branch;   /* how many layers more than one those are, each way */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and
  * guidance 7.5, which distilled models do not want), an empty prompt and seed 0. */
 LIMN_API void limn_request_defaults(const limn_model *model, limn_request *request);
+
+/* A number in a request that is 0 where it is not used: recipes, prompt files, limn_recipe_set and
+ * the command line all know it by its row here. */
+typedef struct limn_setting {
+    const char *name;   /* in recipes, prompt files and limn_recipe_set: "cache_interval" */
+    const char *option; /* on the command line: "cache-interval" */
+    const char *label;  /* in A1111's text: "Clip skip"; NULL where A1111 has none */
+    const char *about;  /* one line */
+    size_t offset;      /* of the field in limn_request */
+    bool whole;         /* whether the field is an int; else it is a double */
+    double least, most; /* where it is used; 0 is fine besides */
+} limn_setting;
+
+/* The settings that there are; *count is how many. */
+LIMN_API const limn_setting *limn_settings(int *count);
+
+/* The setting of that name, or NULL. */
+LIMN_API const limn_setting *limn_setting_find(const char *name);
+
+/* What a request says of a setting. */
+LIMN_API double limn_setting_get(const limn_request *request, const limn_setting *setting);
+
+/* Writes a setting into a request; LIMN_E_USAGE where the value is out of its range. */
+LIMN_API limn_status limn_setting_put(limn_request *request, const limn_setting *setting,
+                                      double value, limn_error *error);
 
 /* How much memory a picture takes, known before any work. */
 typedef struct limn_plan {

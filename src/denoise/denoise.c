@@ -11,8 +11,9 @@ typedef struct loop {
     limn_unet_context context;
     limn_map *x;      /* the sample [1, h, w, c] */
     limn_map in, out; /* what the U-Net is given and gives, [n, h, w, c] */
-    float *noise;     /* as the sample */
-    float *drawn;     /* the same before its channels are moved inside */
+    limn_unet_deep deep;
+    float *noise; /* as the sample */
+    float *drawn; /* the same before its channels are moved inside */
 } loop;
 
 int limn_denoise_batch(double guidance) {
@@ -50,10 +51,24 @@ static void fill_input(loop *l) {
         limn_sampling_input(l->run, l->x->v, l->in.v + (size_t)i * count);
 }
 
+static bool caches(const limn_denoise_task *task) {
+    return task->cache_interval > 1;
+}
+
+/* The U-Net's evaluation at a call; the deep feature is made anew every cache_interval calls. */
+static void evaluate(loop *l, int call, double timestep) {
+    const limn_unet *unet = l->task->unet;
+    if (!caches(l->task)) {
+        limn_unet_run(l->e, unet, &l->in, timestep, &l->context, &l->out);
+        return;
+    }
+    if (call % l->task->cache_interval == 0) l->deep.filled = false;
+    limn_unet_run_deep(l->e, unet, &l->in, timestep, &l->context, &l->deep, &l->out);
+}
+
 static limn_status one_call(loop *l, int call, limn_error *err) {
     fill_input(l);
-    limn_unet_run(l->e, l->task->unet, &l->in, limn_sampling_timestep(l->run, call), &l->context,
-                  &l->out);
+    evaluate(l, call, limn_sampling_timestep(l->run, call));
     guide(&l->out, l->task->guidance);
     if (limn_sampling_wants_noise(l->run)) draw_noise(l);
     limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
@@ -82,6 +97,22 @@ static limn_status all_calls(loop *l, limn_error *err) {
     return LIMN_OK;
 }
 
+/* Takes what the calls take, once for each kind of call, and counts the work of all of them. */
+static void measure_calls(loop *l) {
+    int calls = limn_sampling_calls_of(l->task->sampler, l->task->steps);
+    int every = caches(l->task) ? l->task->cache_interval : 1;
+    double start = l->e->flop;
+    evaluate(l, 0, 0);
+    double full = l->e->flop - start, shallow = 0;
+    if (every > 1) {
+        evaluate(l, 1, 0);
+        shallow = l->e->flop - start - full;
+    }
+    int fulls = (calls + every - 1) / every;
+    l->e->flop = start + full * fulls + shallow * (calls - fulls);
+    if (l->task->watch) l->task->watch(l->task->user, 0, l->x);
+}
+
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
                              limn_error *err) {
     size_t mark = limn_arena_mark(e->ws), count = limn_map_count(latents);
@@ -95,15 +126,11 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
     l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
     l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
     limn_unet_prepare(e, task->unet, task->cond, n, task->tokens, task->pooled, &l.context);
-    if (!limn_exec_measuring(e)) {
+    if (caches(task)) l.deep = limn_unet_deep_take(e, task->unet, &l.in, task->cache_branch);
+    if (limn_exec_measuring(e))
+        measure_calls(&l);
+    else
         status = all_calls(&l, err);
-    } else {
-        double before = e->flop;
-        limn_unet_run(e, task->unet, &l.in, 0, &l.context, &l.out);
-        int more = limn_sampling_calls_of(task->sampler, task->steps) - 1;
-        e->flop += (e->flop - before) * more;
-        if (task->watch) task->watch(task->user, 0, latents);
-    }
     limn_arena_release(e->ws, mark);
     return status;
 }

@@ -21,7 +21,9 @@ typedef struct limn_denoise_task {
     const char *sampler;
     int steps;
     double eta;
-    double guidance; /* up to 1, the negative prompt takes no part */
+    double guidance;    /* up to 1, the negative prompt takes no part */
+    int cache_interval; /* above 1: only every such evaluation is a full one (limn_unet_deep) */
+    int cache_branch;   /* 0 to limn_unet_branch_most; not read without an interval */
     limn_rng_kind rng;
     uint64_t seed;
     const float *cond;   /* [n, tokens, context_d]: the negative prompt's, then the prompt's; where

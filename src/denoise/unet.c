@@ -197,15 +197,29 @@ static limn_map concatenate(limn_exec *e, const limn_map *a, const limn_map *b) 
     return out;
 }
 
+/* Copies the deep feature into its place. */
+static void keep(const limn_exec *e, limn_unet_deep *deep, const limn_map *x) {
+    if (!limn_exec_measuring(e)) memcpy(deep->map.v, x->v, limn_map_count(x) * sizeof *x->v);
+}
+
+/* One layer on the way up: what the way down left is put beside x, and both give the new x. */
+static limn_map up_layer(limn_exec *e, const limn_unet_level *l, int k,
+                         const limn_unet_context *context, const float *time, size_t base,
+                         limn_map x, skips *s) {
+    limn_map both = concatenate(e, &x, &s->map[--s->count]);
+    x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time, &both);
+    limn_map_settle(e, base, &x);
+    return x;
+}
+
+/* deep receives the feature before the layers that its branch keeps; NULL: nobody wants it. */
 static limn_map run_up(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
-                       const float *time, size_t base, limn_map x, skips *s) {
+                       const float *time, size_t base, limn_map x, skips *s, limn_unet_deep *deep) {
     for (int i = 0; i < m->levels; i++) {
         const limn_unet_level *l = &m->up[i];
         for (int k = 0; k < l->layers; k++) {
-            limn_map both = concatenate(e, &x, &s->map[--s->count]);
-            x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time,
-                          &both);
-            limn_map_settle(e, base, &x);
+            if (deep && i == m->levels - 1 && k == l->layers - 1 - deep->branch) keep(e, deep, &x);
+            x = up_layer(e, l, k, context, time, base, x, s);
         }
         if (!l->resamples) continue;
         const limn_map *next = &s->map[s->count - 1]; /* its size may be odd: not 2h, 2w */
@@ -217,22 +231,78 @@ static limn_map run_up(limn_exec *e, const limn_unet *m, const limn_unet_context
     return x;
 }
 
-void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
-                   const limn_unet_context *context, limn_map *out) {
+static limn_map run_in(limn_exec *e, const limn_unet *m, const limn_map *x) {
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, m->channels[0]);
+    limn_conv_run(e, &m->conv_in, x, x->h, x->w, NULL, &h);
+    return h;
+}
+
+static void run_out(limn_exec *e, const limn_unet *m, limn_map *h, limn_map *out) {
+    limn_group_norm_run(e, &m->norm_out, h, NULL, m->act, h);
+    limn_conv_run(e, &m->conv_out, h, h->h, h->w, NULL, out);
+}
+
+static void run_full(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                     const limn_unet_context *context, limn_unet_deep *deep, limn_map *out) {
     size_t mark = limn_arena_mark(e->ws);
     skips s = {.count = 0};
     float *time = time_embedding(e, m, timestep, context);
-    limn_map h = limn_map_take(e, x->n, x->h, x->w, m->channels[0]);
-    limn_conv_run(e, &m->conv_in, x, x->h, x->w, NULL, &h);
+    limn_map h = run_in(e, m, x);
     h = run_down(e, m, context, time, h, &s);
 
     size_t base = limn_arena_mark(e->ws);
     h = run_layer(e, &m->mid_resnet[0], &m->mid_attention, context, time, &h);
     h = run_layer(e, &m->mid_resnet[1], NULL, context, time, &h);
     limn_map_settle(e, base, &h);
-    h = run_up(e, m, context, time, base, h, &s);
-
-    limn_group_norm_run(e, &m->norm_out, &h, NULL, m->act, &h);
-    limn_conv_run(e, &m->conv_out, &h, h.h, h.w, NULL, out);
+    h = run_up(e, m, context, time, base, h, &s, deep);
+    run_out(e, m, &h, out);
     limn_arena_release(e->ws, mark);
+}
+
+void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                   const limn_unet_context *context, limn_map *out) {
+    run_full(e, m, x, timestep, context, NULL, out);
+}
+
+/* ---- with a deep feature -----------------------------------------------------------------------
+ */
+
+int limn_unet_branch_most(const limn_unet *m) {
+    return m->up[m->levels - 1].layers - 1;
+}
+
+limn_unet_deep limn_unet_deep_take(limn_exec *e, const limn_unet *m, const limn_map *x,
+                                   int branch) {
+    const limn_unet_level *top = &m->up[m->levels - 1];
+    int first = top->layers - 1 - branch; /* its input has the skip's channels beside it */
+    int c = top->resnet[first].in_c - m->channels[0];
+    return (limn_unet_deep){.branch = branch, .map = limn_map_take(e, x->n, x->h, x->w, c)};
+}
+
+/* The outermost layers down to where the branch begins, and from the deep feature up again. */
+static void run_shallow(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                        const limn_unet_context *context, const limn_unet_deep *deep,
+                        limn_map *out) {
+    const limn_unet_level *in = &m->down[0], *top = &m->up[m->levels - 1];
+    size_t mark = limn_arena_mark(e->ws);
+    float *time = time_embedding(e, m, timestep, context);
+    skips s = {.map[0] = run_in(e, m, x), .count = 1};
+    for (int k = 0; k < deep->branch; k++, s.count++)
+        s.map[s.count] = run_layer(e, &in->resnet[k], in->attends ? &in->attention[k] : NULL,
+                                   context, time, &s.map[s.count - 1]);
+    size_t base = limn_arena_mark(e->ws);
+    limn_map h = deep->map;
+    for (int k = top->layers - 1 - deep->branch; k < top->layers; k++)
+        h = up_layer(e, top, k, context, time, base, h, &s);
+    run_out(e, m, &h, out);
+    limn_arena_release(e->ws, mark);
+}
+
+void limn_unet_run_deep(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                        const limn_unet_context *context, limn_unet_deep *deep, limn_map *out) {
+    if (deep->filled)
+        run_shallow(e, m, x, timestep, context, deep, out);
+    else
+        run_full(e, m, x, timestep, context, deep, out);
+    deep->filled = true;
 }

@@ -81,4 +81,24 @@ void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int 
 void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
                    const limn_unet_context *context, limn_map *out);
 
+/* What a full evaluation leaves for those after it: the deep feature, which changes slowly from
+ * step to step. Source: Ma, Fang and Wang 2024, "DeepCache", section 3. */
+typedef struct limn_unet_deep {
+    int branch;   /* of the last level up, the last branch + 1 layers are always evaluated */
+    bool filled;  /* whether `map` holds anything */
+    limn_map map; /* [n, h, w, c]: what enters the first of those layers */
+} limn_unet_deep;
+
+/* The highest branch that a U-Net has. */
+int limn_unet_branch_most(const limn_unet *m);
+
+/* Takes memory for the deep feature of pictures of x's size, out of e->ws, which must keep it as
+ * long as it is used. branch 0 to limn_unet_branch_most. */
+limn_unet_deep limn_unet_deep_take(limn_exec *e, const limn_unet *m, const limn_map *x, int branch);
+
+/* An evaluation that fills deep->map on its way (deep->filled is then true), or, where it is filled
+ * already, one of the outermost layers only, with the deep feature as it is there. */
+void limn_unet_run_deep(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,
+                        const limn_unet_context *context, limn_unet_deep *deep, limn_map *out);
+
 #endif

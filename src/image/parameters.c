@@ -151,6 +151,16 @@ static limn_status take_schedule(span line, bool by_limn, limn_recipe *recipe, l
     return status;
 }
 
+/* Takes the numbers that A1111 has a name for. */
+static limn_status take_labelled(span line, limn_recipe *recipe, limn_error *err) {
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < count && !status; i++)
+        if (all[i].label) status = take(line, all[i].label, all[i].name, false, recipe, err);
+    return status;
+}
+
 static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err) {
     char *version, *model = NULL;
     limn_status status = copy_value(line, "Version", &version, err);
@@ -167,6 +177,7 @@ static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err
     if (!status) status = take(line, "Size", "size", false, recipe, err);
     if (!status) status = take(line, "RNG", "rng", false, recipe, err);
     if (!status) status = take(line, "Eta DDIM", "eta", false, recipe, err);
+    if (!status) status = take_labelled(line, recipe, err);
     if (!status) status = copy_value(line, "Model", &model, err);
     if (!status && model) {
         status = limn_recipe_keep((const char **)&recipe->model_name, model, strlen(model), err);

@@ -258,16 +258,36 @@ static const struct {
     {"size", set_size},
 };
 
+static limn_status set_setting(limn_recipe *r, const limn_setting *setting, const char *value,
+                               limn_error *err) {
+    double number;
+    if (!limn_image_read_number(value, &number))
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected a number", setting->name, value);
+    return limn_setting_put(&r->request, setting, number, err);
+}
+
+/* Fails with all the names that there are. */
+static limn_status fail_setting(const char *name, limn_error *err) {
+    char list[600] = "";
+    size_t used = 0;
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, ", %s", all[i].name);
+    return limn_fail(err, LIMN_E_USAGE,
+                     "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
+                     "guidance_scale, width, height, size, sampler, schedule, rng, eta, "
+                     "precision%s",
+                     name, list);
+}
+
 limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *value,
                             limn_error *error) {
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         if (strcmp(name, settings[i].name) == 0) return settings[i].set(recipe, name, value, error);
     }
-    return limn_fail(error, LIMN_E_USAGE,
-                     "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
-                     "guidance_scale, "
-                     "width, height, size, sampler, schedule, rng, eta and precision",
-                     name);
+    const limn_setting *setting = limn_setting_find(name);
+    return setting ? set_setting(recipe, setting, value, error) : fail_setting(name, error);
 }
 
 limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,

@@ -72,6 +72,17 @@ static limn_status take_model(const json_t *object, limn_recipe *recipe, limn_er
     return status;
 }
 
+/* Takes the settings that are there. */
+static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn_error *err) {
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < count && !status; i++)
+        if (json_object_get(object, all[i].name))
+            status = take(object, all[i].name, IS_NUMBER, recipe, err);
+    return status;
+}
+
 limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_error *err) {
     json_t *object;
     limn_status status = limn_json_read((const uint8_t *)json, strlen(json), "the picture",
@@ -80,6 +91,7 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     for (size_t i = 0; i < sizeof needed / sizeof needed[0] && !status; i++) {
         status = take(object, needed[i].key, needed[i].kinds, recipe, err);
     }
+    if (!status) status = take_settings(object, recipe, err);
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_model(object, recipe, err);

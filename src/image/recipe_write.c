@@ -41,6 +41,16 @@ static void add_seed(limn_image_buffer *b, uint64_t seed) {
     limn_image_add_format(b, "%s%llu%s", quote, (unsigned long long)seed, quote);
 }
 
+/* The settings that are used. */
+static void add_settings(limn_image_buffer *b, const limn_request *q) {
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count; i++) {
+        double value = limn_setting_get(q, &all[i]);
+        if (value != 0) add_number(b, all[i].name, value);
+    }
+}
+
 limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -58,6 +68,7 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_text(&b, "schedule", q->schedule);
     add_text(&b, "rng", q->rng);
     add_number(&b, "eta", q->eta);
+    add_settings(&b, q);
     add_text(&b, "precision", f->precision);
     add_key(&b, "model");
     limn_image_add_text(&b, "{");
@@ -115,6 +126,19 @@ static void add_prompts(limn_image_buffer *b, const limn_request *q) {
     }
 }
 
+/* The settings that are used and that A1111 has a name for. */
+static void add_labelled(limn_image_buffer *b, const limn_request *q) {
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count; i++) {
+        double value = limn_setting_get(q, &all[i]);
+        if (value == 0 || !all[i].label) continue;
+        limn_image_add_format(b, "%s: ", all[i].label);
+        limn_image_add_number(b, value);
+        limn_image_add_text(b, ", ");
+    }
+}
+
 limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -141,6 +165,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
         limn_image_add_number(&b, q->eta);
         limn_image_add_text(&b, ", ");
     }
+    add_labelled(&b, q);
     limn_image_add_text(&b, "Version: limn ");
     limn_image_add_text(&b, f->version ? f->version : "");
     return limn_image_take(&b, text, err);

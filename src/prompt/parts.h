@@ -4,6 +4,7 @@
  *   options.c   a line of options -> settings
  *   json_line.c a line of JSON    -> settings
  *   setting.c   a name and a value -> the request
+ *   number.c    the numbers that are 0 where they are not used
  *   pool.c      who owns the strings
  *   utf8.c      UTF-8 */
 #ifndef LIMN_PROMPT_PARTS_H
@@ -46,6 +47,7 @@ typedef struct limn_prompt_state {
     limn_prompt_pool **pool; /* owns its strings */
     size_t indent;           /* characters before the source in its line */
     unsigned said;           /* one bit for each setting that the line has said */
+    uint64_t said_numbers;   /* the same for those of limn_settings */
     int batch_size, n_iter;  /* 0 = not said */
 } limn_prompt_state;
 

@@ -292,9 +292,29 @@ static limn_status set(limn_prompt_state *s, setting which, const char *name,
     return LIMN_OK;
 }
 
+/* The same for a number of limn_settings. */
+static limn_status set_listed(limn_prompt_state *s, const limn_setting *row,
+                              const limn_prompt_value *v, bool *at_name, limn_error *err) {
+    int count;
+    uint64_t bit = (uint64_t)1 << (row - limn_settings(&count));
+    double number = 0;
+    *at_name = (s->said_numbers & bit) != 0;
+    if (*at_name)
+        return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", row->name);
+    if (v->kind == LIMN_VALUE_EMPTY && strcmp(v->text, "null") == 0) return LIMN_OK;
+    if (!may_be_number(v) || !number_of(v->text, &number))
+        return fail(row->name, "a number", v, err);
+    s->said_numbers |= bit;
+    limn_error fault;
+    if (limn_setting_put(&s->line->request, row, number, &fault) == LIMN_OK) return LIMN_OK;
+    return limn_fail(err, LIMN_E_INPUT, "%s", fault.text);
+}
+
 limn_status limn_prompt_set(limn_prompt_state *s, const char *name, const limn_prompt_value *value,
                             bool *at_name, limn_error *err) {
     int which = find(name);
+    const limn_setting *row = which < 0 ? limn_setting_find(name) : NULL;
+    if (row) return set_listed(s, row, value, at_name, err);
     *at_name = true;
     if (which < 0) return limn_fail(err, LIMN_E_INPUT, "there is no setting '%.100s'", name);
     bool once = which < IGNORED;

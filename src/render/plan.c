@@ -48,6 +48,20 @@ static limn_status check_numbers(const limn_model *model, const limn_request *r,
     return status == LIMN_OK ? check_side(model, "height", r->height, err) : status;
 }
 
+/* The numbers that are 0 where they are not used. */
+static limn_status check_settings(const limn_model *model, limn_request *r, limn_error *err) {
+    int count, most = limn_unet_branch_most(&model->unet);
+    const limn_setting *all = limn_settings(&count);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < count && status == LIMN_OK; i++)
+        status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
+    if (r->cache_interval == 0) r->cache_branch = 0; /* it has no say then */
+    if (status == LIMN_OK && r->cache_branch > most)
+        return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
+                         r->cache_branch, model->name, most);
+    return status;
+}
+
 /* The sampler, the schedule and the generator, in limn's own spelling. */
 static limn_status check_names(limn_request *r, limn_error *err) {
     const char *schedule = NULL;
@@ -91,6 +105,7 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
         return limn_fail(err, LIMN_E_USAGE, "a prompt of %zu bytes, at most %zu are read", longest,
                          LIMN_PROMPT_MOST_BYTES);
     limn_status status = check_numbers(model, request, err);
+    if (status == LIMN_OK) status = check_settings(model, request, err);
     if (status == LIMN_OK) status = check_names(request, err);
     if (status != LIMN_OK) return status;
     limn_schedule schedule = model->schedule;

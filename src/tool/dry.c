@@ -20,6 +20,12 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
     print_line(to, "schedule", request->schedule);
     print_line(to, "rng", request->rng);
     if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count; i++) {
+        double value = limn_setting_get(request, &all[i]);
+        if (value != 0) fprintf(to, "%s %g\n", all[i].name, value);
+    }
 }
 
 static double megabytes(size_t bytes) {

@@ -55,6 +55,14 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
     limn_tool_json_text(to, request->rng);
     fputs(",\"eta\":", to);
     limn_tool_json_number(to, request->eta);
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count; i++) {
+        double value = limn_setting_get(request, &all[i]);
+        if (value == 0) continue;
+        fprintf(to, ",\"%s\":", all[i].name);
+        limn_tool_json_number(to, value);
+    }
     fputs(",\"prompt\":", to);
     limn_tool_json_text(to, request->prompt);
     fputs(",\"negative\":", to);

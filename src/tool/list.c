@@ -7,6 +7,15 @@ static void list(const char *title, const limn_choice *choices, int count) {
     }
 }
 
+/* The numbers that are 0 where they are not used, with the options that set them. */
+static void list_settings(void) {
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    printf("Settings (0 = not used; in prompt files and --set with '_' for '-'):\n");
+    for (int i = 0; i < count; i++)
+        printf("  --%-19s %g to %-6g %s\n", all[i].option, all[i].least, all[i].most, all[i].about);
+}
+
 int limn_tool_list(const limn_tool_options *options) {
     (void)options;
     int count;
@@ -16,5 +25,6 @@ int limn_tool_list(const limn_tool_options *options) {
     list("Schedules (--schedule):", choices, count);
     choices = limn_rngs(&count);
     list("Random generators (--rng):", choices, count);
+    list_settings();
     return LIMN_OK;
 }

@@ -21,6 +21,7 @@ enum {
     OPT_VERSION,
     OPT_ARCH,
     OPT_RUNS,
+    OPT_SETTING, /* the first of limn_settings; the others follow */
 };
 
 #define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
@@ -29,7 +30,7 @@ enum {
 
 static const char letters[] = ":o:n:s:g:m:t:qh";
 
-static const struct option long_options[] = {
+static const struct option own_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"count", required_argument, NULL, 'n'},
     {"seed", required_argument, NULL, 's'},
@@ -53,8 +54,26 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, OPT_VERSION},
     {"arch", required_argument, NULL, OPT_ARCH},
     {"runs", required_argument, NULL, OPT_RUNS},
-    {NULL, 0, NULL, 0},
 };
+
+#define OWN ((int)(sizeof own_options / sizeof own_options[0]))
+
+/* The long options that there are: the tool's own, and one for each of limn_settings. */
+typedef struct option_table {
+    struct option all[OWN + LIMN_TOOL_SETTINGS_MAX + 1]; /* ends in zeros */
+    int count;
+} option_table;
+
+static option_table make_table(void) {
+    option_table table = {.count = OWN};
+    int settings;
+    const limn_setting *setting = limn_settings(&settings);
+    memcpy(table.all, own_options, sizeof own_options);
+    for (int i = 0; i < settings && i < LIMN_TOOL_SETTINGS_MAX; i++)
+        table.all[table.count++] = (struct option){
+            .name = setting[i].option, .has_arg = required_argument, .val = OPT_SETTING + i};
+    return table;
+}
 
 /* Which commands take the option of each value; what is not here, draw and batch take. */
 static const struct {
@@ -99,8 +118,7 @@ static const char *command_word(limn_tool_command command) {
 }
 
 static const char *option_name(const void *ctx, int i) {
-    (void)ctx;
-    return long_options[i].name;
+    return ((const option_table *)ctx)->all[i].name;
 }
 
 static const char *choice_name(const void *ctx, int i) {
@@ -108,7 +126,7 @@ static const char *choice_name(const void *ctx, int i) {
 }
 
 /* Says what is wrong with the option that getopt has just refused. */
-static int unknown_option(const char *typed) {
+static int unknown_option(const option_table *table, const char *typed) {
     if (optopt >= OPT_STEPS || (optopt != 0 && typed[0] == '-' && typed[1] == '-')) {
         return limn_tool_fail(LIMN_E_USAGE, "%.*s takes no value", (int)strcspn(typed, "="), typed);
     }
@@ -120,8 +138,7 @@ static int unknown_option(const char *typed) {
     }
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
-    int count = (int)(sizeof long_options / sizeof long_options[0]) - 1;
-    const char *near = limn_tool_nearest(name, count, option_name, NULL);
+    const char *near = limn_tool_nearest(name, table->count, option_name, table);
     if (near) {
         return limn_tool_fail(LIMN_E_USAGE, "there is no option --%s; did you mean --%s?", name,
                               near);
@@ -169,7 +186,24 @@ static int read_name(int value, const char *text, const char **sampler_schedule,
     return read_choice("random generator", text, limn_rng_find(text), all, count, &o->rng);
 }
 
+/* One of limn_settings; whether the value is in range is the library's to say. */
+static int read_setting(int i, const char *text, limn_tool_options *o) {
+    int count;
+    char option[80];
+    const limn_setting *setting = &limn_settings(&count)[i];
+    limn_request probe = {0};
+    limn_error error;
+    snprintf(option, sizeof option, "--%s", setting->option);
+    int status = limn_tool_read_double(option, text, 0, 1e9, &o->setting[i]);
+    if (status != LIMN_OK) return status;
+    if (limn_setting_put(&probe, setting, o->setting[i], &error) != LIMN_OK)
+        return limn_tool_fail_with(&error);
+    o->has_setting[i] = true;
+    return LIMN_OK;
+}
+
 static int read_value(int value, const char *text, limn_tool_options *o) {
+    if (value >= OPT_SETTING) return read_setting(value - OPT_SETTING, text, o);
     switch (value) {
     case 's':
         o->has_seed = true;
@@ -261,9 +295,9 @@ static bool takes(limn_tool_command command, int value) {
     return (MAKES & command) != 0;
 }
 
-static int wrong_command(limn_tool_command command, int value) {
+static int wrong_command(const option_table *table, limn_tool_command command, int value) {
     const char *name = "";
-    for (const struct option *l = long_options; l->name; l++) {
+    for (const struct option *l = table->all; l->name; l++) {
         if (l->val == value) name = l->name;
     }
     const char *hint = command == LIMN_TOOL_AGAIN && value != OPT_SET
@@ -307,16 +341,17 @@ int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
                            limn_tool_options *out) {
     *out = (limn_tool_options){.command = command, .count = 1};
     const char *sampler_schedule = NULL;
+    const option_table table = make_table();
     opterr = 0;
     for (;;) {
         int at = optind;
-        int value = getopt_long(argc, argv, letters, long_options, NULL);
+        int value = getopt_long(argc, argv, letters, table.all, NULL);
         if (value == -1) break;
         /* getopt has moved past a long option, not always past a cluster of letters. */
         const char *typed = optind > 1 && optind > at ? argv[optind - 1] : argv[at];
-        if (value == '?') return unknown_option(typed);
+        if (value == '?') return unknown_option(&table, typed);
         if (value == ':') return missing_value(typed);
-        if (!takes(command, value)) return wrong_command(command, value);
+        if (!takes(command, value)) return wrong_command(&table, command, value);
         int status = read_option(value, optarg, &sampler_schedule, out);
         if (status != LIMN_OK) return status;
     }
@@ -341,4 +376,9 @@ void limn_tool_options_apply(const limn_tool_options *options, limn_request *req
         request->width = options->width;
         request->height = options->height;
     }
+    int count;
+    const limn_setting *setting = limn_settings(&count);
+    for (int i = 0; i < count && i < LIMN_TOOL_SETTINGS_MAX; i++)
+        if (options->has_setting[i])
+            limn_setting_put(request, &setting[i], options->setting[i], NULL);
 }

@@ -17,6 +17,9 @@
 #define LIMN_TOOL_COUNT_MAX 100000
 #define LIMN_TOOL_SETS_MAX  32
 
+/* Room for limn_settings. */
+#define LIMN_TOOL_SETTINGS_MAX 64
+
 /* The commands, as bits, since the option table says which option belongs to which. */
 typedef enum limn_tool_command {
     LIMN_TOOL_DRAW = 1,
@@ -38,7 +41,9 @@ typedef struct limn_tool_options {
     bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
     bool quiet, json, dry_run, force, help, version;
     int sets;
-    const char *set[LIMN_TOOL_SETS_MAX]; /* "name=value" */
+    const char *set[LIMN_TOOL_SETS_MAX];      /* "name=value" */
+    double setting[LIMN_TOOL_SETTINGS_MAX];   /* as limn_settings lists them */
+    bool has_setting[LIMN_TOOL_SETTINGS_MAX]; /* which of them were given */
 } limn_tool_options;
 
 /* ---- options.c, numbers.c, suggest.c, help.c ------------------------------------------------- */

@@ -63,6 +63,10 @@ for guidance in -1 101 x nan inf 0x1 ""; do
     wrong 64 "--guidance '$guidance'" "--guidance wants a number from 0 to 100" "a cat" \
         --guidance "$guidance"
 done
+wrong 64 "a further setting out of range" "cache_interval is 1, expected 0 .not used. or a whole number from 2 to 100" "a cat" --cache-interval 1
+wrong 64 "a further setting that is no number" "--cache-interval wants a number" "a cat" --cache-interval x
+wrong 64 "a further setting misspelt" "did you mean --cache-interval" "a cat" --cache-intervall 2
+wrong 64 "a further setting where it does not belong" "show takes no --cache-interval" show x.png --cache-interval 2
 wrong 64 "--eta 2" "--eta wants a number from 0 to 1" "a cat" --eta 2
 wrong 64 "--count 0" "--count wants" "a cat" --count 0
 wrong 64 "--threads -1" "--threads wants" "a cat" --threads -1

@@ -190,6 +190,11 @@ static void test_option_errors(void **state) {
     assert_error("--cfg_scale 100.5",
                  "p.txt:1:13: cfg_scale: expected a number from 0 to 100, found '100.5'");
     assert_error("--eta 2", "p.txt:1:7: eta: expected a number from 0 to 1, found '2'");
+    assert_error("--cache_interval 1",
+                 "p.txt:1:18: cache_interval is 1, expected 0 (not used) or a "
+                 "whole number from 2 to 100");
+    assert_error("--cache_interval 2 --cache_interval 2",
+                 "p.txt:1:20: cache_interval: this was set before in the same line");
     assert_error("--seed 18446744073709551616",
                  "p.txt:1:8: seed: expected a whole number of at most 64 bits, or -1, found "
                  "'18446744073709551616'");

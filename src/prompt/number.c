@@ -1,0 +1,57 @@
+/* The numbers in a request that are 0 where they are not used: one row for each. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define AT(field) offsetof(limn_request, field)
+
+static const limn_setting settings[] = {
+    {.name = "cache_interval",
+     .option = "cache-interval",
+     .about = "the whole U-Net only every N-th time: faster, another picture",
+     .offset = AT(cache_interval),
+     .whole = true,
+     .least = 2,
+     .most = 100},
+    {.name = "cache_branch",
+     .option = "cache-branch",
+     .about = "with an interval: layers that are always evaluated, beside one",
+     .offset = AT(cache_branch),
+     .whole = true,
+     .least = 1,
+     .most = 8},
+};
+
+const limn_setting *limn_settings(int *count) {
+    *count = (int)(sizeof settings / sizeof *settings);
+    return settings;
+}
+
+const limn_setting *limn_setting_find(const char *name) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (strcmp(name, settings[i].name) == 0) return &settings[i];
+    return NULL;
+}
+
+double limn_setting_get(const limn_request *request, const limn_setting *setting) {
+    const char *field = (const char *)request + setting->offset;
+    return setting->whole ? *(const int *)(const void *)field
+                          : *(const double *)(const void *)field;
+}
+
+limn_status limn_setting_put(limn_request *request, const limn_setting *setting, double value,
+                             limn_error *error) {
+    char *field = (char *)request + setting->offset;
+    bool used = value >= setting->least && value <= setting->most;
+    if ((value != 0 && !used) || (setting->whole && value != floor(value)))
+        return limn_fail(error, LIMN_E_USAGE, "%s is %g, expected 0 (not used) or a%s %g to %g",
+                         setting->name, value,
+                         setting->whole ? " whole number from" : " number from", setting->least,
+                         setting->most);
+    if (setting->whole)
+        *(int *)(void *)field = (int)value;
+    else
+        *(double *)(void *)field = value + 0.0; /* -0 becomes 0 */
+    return LIMN_OK;
+}
