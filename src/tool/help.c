@@ -5,7 +5,7 @@ void limn_tool_help(FILE *to) {
           "limn batch FILE|-        draws every line of a prompt file; goes on if stopped\n"
           "limn again PICTURE.png   draws it again and says whether every bit is the same\n"
           "limn show PICTURE.png    prints the recipe in a picture\n"
-          "limn samplers            lists samplers, schedules, generators and further settings\n"
+          "limn samplers            lists samplers, schedules, further settings\n"
           "limn bench               measures this machine: --arch NAME, --runs N, --size\n"
           "\n"
           "  -o, --output NAME      a file (.png .jpg .bmp .tga; several: NAME-1.png ...)\n"
