@@ -95,7 +95,7 @@ bool limn_load_has(const limn_loader *ld, const char *name) {
 static bool stays_half(const limn_loader *ld, const char *name) {
     if (ld->invention) return ld->keep_half;
     const limn_tensor *t = ld->keep_half ? limn_tensors_find(ld->tensors, name) : NULL;
-    return t && t->dtype == LIMN_F16;
+    return t && limn_dtype_is_half(t->dtype);
 }
 
 /* A linear layer's weight may be stored as [n, k] or as a 1x1 convolution's [n, k, 1, 1]. */
@@ -173,11 +173,11 @@ const float *limn_load_table(limn_loader *ld, const char *name, int rows, int co
 static void convert(const limn_kernels *k, const limn_tensor *t, uint64_t first, size_t count,
                     float *out) {
     uint16_t half[CHUNK];
-    if (t->dtype != LIMN_F16 || count > CHUNK) {
+    if (!limn_dtype_is_half(t->dtype) || count > CHUNK) {
         limn_tensor_to_f32(t, first, count, out);
         return;
     }
-    memcpy(half, t->data + first * sizeof *half, count * sizeof *half);
+    limn_tensor_to_f16(t, first, count, half);
     k->from_f16(half, count, out);
 }
 
@@ -211,7 +211,7 @@ static int pack_rows(const limn_kernels *kernels, const limn_pack_job *job, int 
         for (size_t j = 0; j < columns; j++) {
             uint64_t at = ((uint64_t)row + j) * k + i;
             if (job->half)
-                memcpy(bits[j], job->tensor->data + at * sizeof **bits, count * sizeof **bits);
+                limn_tensor_to_f16(job->tensor, at, count, bits[j]);
             else
                 convert(kernels, job->tensor, at, count, chunk[j]);
         }

@@ -3,20 +3,33 @@
 
 #include <string.h>
 
+#include "weights/quant.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files are little-endian");
 
 static const struct {
     const char *name;
-    size_t bytes;
-} DTYPES[] = {
-    [LIMN_F32] = {"F32", 4},   [LIMN_F16] = {"F16", 2}, [LIMN_BF16] = {"BF16", 2},
-    [LIMN_F64] = {"F64", 8},   [LIMN_I64] = {"I64", 8}, [LIMN_I32] = {"I32", 4},
-    [LIMN_I16] = {"I16", 2},   [LIMN_I8] = {"I8", 1},   [LIMN_U8] = {"U8", 1},
-    [LIMN_BOOL] = {"BOOL", 1},
+    size_t block, bytes;
+} DTYPES[LIMN_DTYPES] = {
+    [LIMN_F32] = {"F32", 1, 4},         [LIMN_F16] = {"F16", 1, 2},
+    [LIMN_BF16] = {"BF16", 1, 2},       [LIMN_F64] = {"F64", 1, 8},
+    [LIMN_I64] = {"I64", 1, 8},         [LIMN_I32] = {"I32", 1, 4},
+    [LIMN_I16] = {"I16", 1, 2},         [LIMN_I8] = {"I8", 1, 1},
+    [LIMN_U8] = {"U8", 1, 1},           [LIMN_BOOL] = {"BOOL", 1, 1},
+    [LIMN_F8_E4M3] = {"F8_E4M3", 1, 1}, [LIMN_F8_E5M2] = {"F8_E5M2", 1, 1},
+    [LIMN_Q4_0] = {"Q4_0", 32, 18},     [LIMN_Q4_1] = {"Q4_1", 32, 20},
+    [LIMN_Q5_0] = {"Q5_0", 32, 22},     [LIMN_Q5_1] = {"Q5_1", 32, 24},
+    [LIMN_Q8_0] = {"Q8_0", 32, 34},     [LIMN_Q2_K] = {"Q2_K", 256, 84},
+    [LIMN_Q3_K] = {"Q3_K", 256, 110},   [LIMN_Q4_K] = {"Q4_K", 256, 144},
+    [LIMN_Q5_K] = {"Q5_K", 256, 176},   [LIMN_Q6_K] = {"Q6_K", 256, 210},
 };
 
 const char *limn_dtype_name(limn_dtype dtype) {
     return DTYPES[dtype].name;
+}
+
+size_t limn_dtype_block(limn_dtype dtype) {
+    return DTYPES[dtype].block;
 }
 
 size_t limn_dtype_bytes(limn_dtype dtype) {
@@ -24,12 +37,16 @@ size_t limn_dtype_bytes(limn_dtype dtype) {
 }
 
 bool limn_dtype_is_float(limn_dtype dtype) {
-    return dtype == LIMN_F32 || dtype == LIMN_F16 || dtype == LIMN_BF16 || dtype == LIMN_F64;
+    return dtype <= LIMN_F64 || dtype >= LIMN_F8_E4M3;
+}
+
+bool limn_dtype_is_half(limn_dtype dtype) {
+    return dtype == LIMN_F16 || dtype == LIMN_F8_E4M3 || dtype == LIMN_F8_E5M2;
 }
 
 bool limn_dtype_find(const char *name, limn_dtype *out) {
     for (size_t i = 0; i < sizeof DTYPES / sizeof *DTYPES; i++) {
-        if (strcmp(name, DTYPES[i].name) == 0) {
+        if (DTYPES[i].block == 1 && strcmp(name, DTYPES[i].name) == 0) {
             *out = (limn_dtype)i;
             return true;
         }
@@ -64,13 +81,36 @@ static uint32_t f16_bits(uint16_t half) {
            (uint32_t)(half & 0x8000) << 16;
 }
 
+float limn_half_value(uint16_t half) {
+    const uint32_t bits = f16_bits(half);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 static void from_f16(const uint8_t *data, size_t count, float *out) {
     for (size_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, data + 2 * i, sizeof half);
-        const uint32_t bits = f16_bits(half);
-        memcpy(out + i, &bits, sizeof bits);
+        out[i] = limn_half_value(half);
     }
+}
+
+/* An F8_E4M3 as the bits of the same number in float16. The exponent's bias goes from 7 to 15;
+ * subnormals m x 2^-9 become normal; the largest pattern is NaN.
+ * Source: Micikevicius et al. 2022, "FP8 formats for deep learning", table 1. */
+static uint16_t half_of_e4m3(uint8_t bits) {
+    static const uint16_t subnormals[8] = {0,      0x1800, 0x1c00, 0x1e00,
+                                           0x2000, 0x2100, 0x2200, 0x2300};
+    const unsigned magnitude = bits & 0x7f, sign = (bits & 0x80u) << 8;
+    if (magnitude == 0x7f) return (uint16_t)(sign | 0x7e00);
+    if (magnitude < 8) return (uint16_t)(sign | subnormals[magnitude]);
+    return (uint16_t)(sign | ((magnitude << 7) + (8u << 10)));
+}
+
+/* The number at one byte of an F8, as float16 bits. E5M2 is the upper byte of a float16. */
+static uint16_t half_of_f8(limn_dtype dtype, uint8_t bits) {
+    return dtype == LIMN_F8_E4M3 ? half_of_e4m3(bits) : (uint16_t)(bits << 8);
 }
 
 /* BF16 is the upper half of a float32. */
@@ -115,26 +155,82 @@ static float from_integer(const uint8_t *data, limn_dtype dtype) {
     }
 }
 
-void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out) {
+/* Numbers of a type in blocks; the first and the last block may be wanted in part. */
+static void from_blocks(const limn_tensor *t, size_t first, size_t count, float *out) {
+    const size_t block = limn_dtype_block(t->dtype), bytes = limn_dtype_bytes(t->dtype);
+    float numbers[LIMN_QUANT_MOST];
+    while (count > 0) {
+        const size_t skip = first % block, left = block - skip, n = count < left ? count : left;
+        const uint8_t *data = t->data + first / block * bytes;
+        limn_quant_decode(t->dtype, data, n == block ? out : numbers);
+        if (n < block) memcpy(out, numbers + skip, n * sizeof *out);
+        first += n;
+        out += n;
+        count -= n;
+    }
+}
+
+/* Numbers [first, first + count) in the order of the data. */
+static void convert(const limn_tensor *t, size_t first, size_t count, float *out) {
     const size_t size = limn_dtype_bytes(t->dtype);
-    if (count == 0) return;
-    const uint8_t *data = t->data + (size_t)first * size;
+    if (limn_dtype_block(t->dtype) > 1) {
+        from_blocks(t, first, count, out);
+        return;
+    }
+    const uint8_t *data = t->data + first * size;
     switch (t->dtype) {
     case LIMN_F32:
-        memcpy(out, data, (size_t)count * sizeof *out);
+        memcpy(out, data, count * sizeof *out);
         break;
     case LIMN_F16:
-        from_f16(data, (size_t)count, out);
+        from_f16(data, count, out);
         break;
     case LIMN_BF16:
-        from_bf16(data, (size_t)count, out);
+        from_bf16(data, count, out);
         break;
     case LIMN_F64:
-        from_f64(data, (size_t)count, out);
+        from_f64(data, count, out);
+        break;
+    case LIMN_F8_E4M3:
+    case LIMN_F8_E5M2:
+        for (size_t i = 0; i < count; i++) out[i] = limn_half_value(half_of_f8(t->dtype, data[i]));
         break;
     default:
-        for (size_t i = 0; i < (size_t)count; i++) out[i] = from_integer(data + i * size, t->dtype);
+        for (size_t i = 0; i < count; i++) out[i] = from_integer(data + i * size, t->dtype);
     }
+}
+
+/* Where the i-th number of a transposed tensor [rows, columns] is in its data. */
+static size_t place_of(const limn_tensor *t, uint64_t i) {
+    const uint64_t columns = t->shape[1];
+    return (size_t)(i % columns * t->shape[0] + i / columns);
+}
+
+void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out) {
+    if (count == 0) return;
+    if (!t->transposed) {
+        convert(t, (size_t)first, (size_t)count, out);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) convert(t, place_of(t, first + i), 1, out + i);
+}
+
+/* The float16 bits of the number at `place` in the data. */
+static uint16_t half_at(const limn_tensor *t, size_t place) {
+    uint16_t half;
+    if (t->dtype != LIMN_F16) return half_of_f8(t->dtype, t->data[place]);
+    memcpy(&half, t->data + place * sizeof half, sizeof half);
+    return half;
+}
+
+void limn_tensor_to_f16(const limn_tensor *t, uint64_t first, uint64_t count, uint16_t *out) {
+    if (count == 0) return;
+    if (t->dtype == LIMN_F16 && !t->transposed) {
+        memcpy(out, t->data + (size_t)first * sizeof *out, (size_t)count * sizeof *out);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = half_at(t, t->transposed ? place_of(t, first + i) : (size_t)(first + i));
 }
 
 const char *limn_precision_name(bool int8) {

@@ -80,8 +80,8 @@ static limn_status find_header(const uint8_t *bytes, size_t size, const char *na
     return LIMN_OK;
 }
 
-/* "__metadata__" is not used, but a file in which it is no map of texts is not safetensors. */
-static limn_status check_metadata(const reader *r, json_t *metadata) {
+/* "__metadata__" is a map of texts, of which the short ones are kept as notes. */
+static limn_status read_metadata(const reader *r, json_t *metadata, limn_tensors *set) {
     if (metadata == NULL) return LIMN_OK;
     if (!json_is_object(metadata)) {
         return limn_fail(r->err, LIMN_E_INPUT, "%s: \"" METADATA "\" must be a JSON object",
@@ -95,6 +95,9 @@ static limn_status check_metadata(const reader *r, json_t *metadata) {
                              "%s: \"" METADATA "\" must hold texts only, but \"%.200s\" is none",
                              r->name, key);
         }
+        limn_status status = limn_tensors_keep_note(set, key, strlen(key), json_string_value(value),
+                                                    json_string_length(value), r->err);
+        if (status != LIMN_OK) return status;
     }
     return LIMN_OK;
 }
@@ -106,10 +109,11 @@ static limn_status read_dtype(const reader *r, const json_t *entry, limn_tensor 
                          r->name, t->name);
     }
     if (!limn_dtype_find(json_string_value(dtype), &t->dtype)) {
-        return limn_fail(r->err, LIMN_E_INPUT,
-                         "%s: tensor \"%.200s\" is stored as \"%.50s\", a type that limn does not "
-                         "read; it reads F32, F16, BF16, F64, I64, I32, I16, I8, U8 and BOOL",
-                         r->name, t->name, json_string_value(dtype));
+        return limn_fail(
+            r->err, LIMN_E_INPUT,
+            "%s: tensor \"%.200s\" is stored as \"%.50s\", a type that limn does not "
+            "read; it reads F32, F16, BF16, F64, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U8 and BOOL",
+            r->name, t->name, json_string_value(dtype));
     }
     return LIMN_OK;
 }
@@ -241,7 +245,7 @@ static limn_status check_tiling(const reader *r, limn_tensors *set) {
 
 /* Fills the set, which has room for every entry of the header but the metadata. */
 static limn_status read_entries(const reader *r, json_t *header, limn_tensors *set) {
-    limn_status status = check_metadata(r, json_object_get(header, METADATA));
+    limn_status status = read_metadata(r, json_object_get(header, METADATA), set);
     char *names = set->names;
     size_t i = 0;
     const char *key;

@@ -28,10 +28,40 @@ limn_status limn_tensors_make(const char *file, size_t count, size_t name_bytes,
 
 void limn_tensors_free(limn_tensors *t) {
     if (t == NULL) return;
+    for (int i = 0; i < t->note_count; i++) {
+        free(t->notes[i].key);
+        free(t->notes[i].value);
+    }
+    free(t->notes);
     free(t->file);
     free(t->items);
     free(t->names);
     free(t);
+}
+
+limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_bytes,
+                                   const char *value, size_t value_bytes, limn_error *err) {
+    if (key_bytes >= LIMN_NOTE_TEXT || value_bytes >= LIMN_NOTE_TEXT) return LIMN_OK;
+    if (t->note_count == LIMN_NOTES_MOST) return LIMN_OK;
+    if (t->notes == NULL) t->notes = calloc(LIMN_NOTES_MOST, sizeof *t->notes);
+    limn_note note = {NULL, NULL};
+    if (t->notes != NULL) {
+        note.key = strndup(key, key_bytes);
+        note.value = strndup(value, value_bytes);
+    }
+    if (note.key == NULL || note.value == NULL) {
+        free(note.key);
+        free(note.value);
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for its metadata", t->file);
+    }
+    t->notes[t->note_count++] = note;
+    return LIMN_OK;
+}
+
+const char *limn_tensors_note(const limn_tensors *t, const char *key) {
+    for (int i = 0; i < t->note_count; i++)
+        if (strcmp(t->notes[i].key, key) == 0) return t->notes[i].value;
+    return NULL;
 }
 
 static int by_name(const void *a, const void *b) {

@@ -9,17 +9,33 @@
 /* Longest text of a shape: eight 20-digit numbers, separators, brackets, NUL. */
 #define LIMN_SHAPE_TEXT 192
 
+/* Notes that are kept of a file's metadata, and how long one may be, with its NUL. */
+#define LIMN_NOTES_MOST 64
+#define LIMN_NOTE_TEXT  512
+
+/* One text of a file's metadata; both are malloc'd. */
+typedef struct limn_note {
+    char *key, *value;
+} limn_note;
+
 struct limn_tensors {
     char *file;         /* what sentences call the file */
     limn_tensor *items; /* [count], in the byte order of names once finished */
     size_t count;
     char *names; /* all names, each with its NUL */
+    limn_note *notes;
+    int note_count;
 };
 
 /* Makes room for `count` tensors (zeroed) and `name_bytes` of names with their NULs. *out is the
  * caller's, for limn_tensors_free. LIMN_E_MEMORY. */
 limn_status limn_tensors_make(const char *file, size_t count, size_t name_bytes, limn_tensors **out,
                               limn_error *err);
+
+/* Keeps a text of the file's metadata, given by length, for limn_tensors_note. One that is long,
+ * and any beyond the limit, is passed over: notes are hints. LIMN_E_MEMORY. */
+limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_bytes,
+                                   const char *value, size_t value_bytes, limn_error *err);
 
 /* Sorts by name, after which limn_tensors_find works. */
 void limn_tensors_sort(limn_tensors *t);

@@ -39,17 +39,36 @@ typedef enum limn_dtype {
     LIMN_I16,
     LIMN_I8,
     LIMN_U8,
-    LIMN_BOOL
+    LIMN_BOOL,
+    LIMN_F8_E4M3, /* 4 bits of exponent, 3 of mantissa, no infinities */
+    LIMN_F8_E5M2, /* float16's upper byte */
+    LIMN_Q4_0,    /* from here on GGUF's blocks of numbers that share a scale (weights/quant.h) */
+    LIMN_Q4_1,
+    LIMN_Q5_0,
+    LIMN_Q5_1,
+    LIMN_Q8_0,
+    LIMN_Q2_K,
+    LIMN_Q3_K,
+    LIMN_Q4_K,
+    LIMN_Q5_K,
+    LIMN_Q6_K,
+    LIMN_DTYPES /* how many there are */
 } limn_dtype;
 
-/* The type's name in safetensors: "F32", "BOOL". */
+/* The type's name, as safetensors or GGUF writes it: "F32", "BOOL", "Q4_K". */
 const char *limn_dtype_name(limn_dtype dtype);
 
-/* Bytes of one number of that type, 1 to 8. */
+/* Numbers that are stored together: 32 or 256 for GGUF's blocks, 1 for all others. */
+size_t limn_dtype_block(limn_dtype dtype);
+
+/* Bytes of one block; so of one number, 1 to 8, where the type has no blocks. */
 size_t limn_dtype_bytes(limn_dtype dtype);
 
-/* Whether the type is one of F32, F16, BF16, F64. */
+/* Whether the type is one for weights: F32, F16, BF16, F64, the F8 and all blocks. */
 bool limn_dtype_is_float(limn_dtype dtype);
+
+/* Whether float16 holds every number of the type exactly: F16 itself and the F8. */
+bool limn_dtype_is_half(limn_dtype dtype);
 
 /* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */
 bool limn_dtype_find(const char *name, limn_dtype *out);
@@ -62,7 +81,8 @@ typedef struct limn_tensor {
     uint64_t shape[8];   /* `rank` of them, outermost first; 0 beyond */
     const uint8_t *data; /* row-major; aligned to nothing: load with memcpy */
     uint64_t count;      /* product of shape; 0 is possible */
-    size_t bytes;        /* count x size of the type */
+    size_t bytes;        /* count / numbers of a block x bytes of one */
+    bool transposed;     /* rank 2, and data has its columns one after the other, not its rows */
 } limn_tensor;
 
 /* Named tensors, views into bytes that must outlive it. */
@@ -79,6 +99,16 @@ typedef struct limn_tensors limn_tensors;
 limn_status limn_safetensors_read(const uint8_t *bytes, size_t size, const char *name,
                                   limn_tensors **out, limn_error *err);
 
+/* Reads a GGUF file, version 2 or 3: counts, typed metadata, tensor descriptions, aligned data.
+ * Shapes come out outermost first, where the file has them the other way round, and as
+ * "comfy.gguf.orig_shape.NAME" says where that is there. All else as limn_safetensors_read.
+ * Source: github.com/ggml-org/ggml, docs/gguf.md. */
+limn_status limn_gguf_read(const uint8_t *bytes, size_t size, const char *name, limn_tensors **out,
+                           limn_error *err);
+
+/* Whether a file begins as GGUF does. */
+bool limn_gguf_is(const uint8_t *bytes, size_t size);
+
 /* Releases tensors, not the bytes they look into. NULL is fine. */
 void limn_tensors_free(limn_tensors *t);
 
@@ -91,16 +121,24 @@ const limn_tensor *limn_tensors_at(const limn_tensors *t, size_t i);
 /* The tensor of that name, NULL where there is none. A binary search. */
 const limn_tensor *limn_tensors_find(const limn_tensors *t, const char *name);
 
+/* A text of the file's metadata ("modelspec.architecture", "general.architecture"), as it stands
+ * there, of at most 511 bytes; NULL where there is none. A hint, never to be relied on. */
+const char *limn_tensors_note(const limn_tensors *t, const char *key);
+
 /* Finds a tensor that must be there, with exactly this shape [rank]. LIMN_E_INPUT where it is
  * missing or differs; the sentence names file, tensor, expected and found shape. The type is free:
  * limn_tensor_to_f32 takes any. */
 limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
                               const uint64_t *shape, const limn_tensor **out, limn_error *err);
 
-/* Converts `count` numbers from the first-th on to out[count] (first + count <= t->count). F16,
- * BF16 and F32 are exact, subnormals and infinities too; a NaN stays one (F16's become quiet). F64
- * and integers are rounded to nearest even; a boolean is 0 or 1. */
+/* Converts `count` numbers from the first-th on to out[count] (first + count <= t->count). F8, F16,
+ * BF16 and F32 are exact, subnormals and infinities too; a NaN stays one (F16's become quiet).
+ * Blocks are what ggml makes of them, bit for bit. F64 and integers are rounded to nearest even; a
+ * boolean is 0 or 1. */
 void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out);
+
+/* Likewise as float16 bits, for a type that limn_dtype_is_half; exact. */
+void limn_tensor_to_f16(const limn_tensor *t, uint64_t first, uint64_t count, uint16_t *out);
 
 /* ---- configurations -------------------------------------------------------------------------- */
 

@@ -216,7 +216,7 @@ static const struct {
     {"{\"a\":[]}", 0, "tensor \"a\" must be described by a JSON object"},
     {"{\"a\":{}}", 0, "tensor \"a\" has no text as its dtype"},
     {ENTRY("a", "\"dtype\":4"), 0, "tensor \"a\" has no text as its dtype"},
-    {ENTRY("a", "\"dtype\":\"F8_E4M3\""), 0, "stored as \"F8_E4M3\", a type that limn does not"},
+    {ENTRY("a", "\"dtype\":\"F4_E2M1\""), 0, "stored as \"F4_E2M1\", a type that limn does not"},
     {ENTRY("a", "\"dtype\":\"f32\""), 0, "stored as \"f32\", a type that limn does not"},
     {ENTRY("a", "\"dtype\":\"F32\""), 0, "tensor \"a\" has no list as its shape"},
     {ENTRY("a", F32_OF("4", "[0,16]")), 16, "tensor \"a\" has no list as its shape"},

@@ -1,0 +1,20 @@
+/* GGUF's blocks of quantised numbers: a few bits each, with scales that a block shares. */
+#ifndef LIMN_WEIGHTS_QUANT_H
+#define LIMN_WEIGHTS_QUANT_H
+
+#include "weights/weights.h"
+
+/* The most numbers in a block. */
+#define LIMN_QUANT_MOST 256
+
+/* Turns one block of limn_dtype_bytes(dtype) bytes into limn_dtype_block(dtype) numbers: the same
+ * float32 operations in the same order as ggml's dequantize_row, each rounded once, so the same
+ * bits wherever ggml does not contract them. dtype is one of LIMN_Q4_0 to LIMN_Q6_K.
+ * Source: github.com/ggml-org/ggml, ggml-common.h (the layouts) and ggml-quants.c (the formulas).
+ */
+void limn_quant_decode(limn_dtype dtype, const uint8_t *block, float *out);
+
+/* The value of a float16's bits. */
+float limn_half_value(uint16_t half);
+
+#endif
