@@ -1,6 +1,7 @@
 #include "denoise/denoise.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A run under way. */
 typedef struct loop {
@@ -13,10 +14,11 @@ typedef struct loop {
     limn_map in, out; /* what the U-Net is given and gives, [n, h, w, c] */
     limn_unet_deep deep;
     float *noise; /* as the sample */
-    float *drawn; /* the same before its channels are moved inside */
+    float *drawn; /* scratch of that size: noise before its channels are moved inside */
 } loop;
 
-int limn_denoise_batch(double guidance) {
+int limn_denoise_batch(const limn_unet *unet, double guidance) {
+    (void)unet;
     return guidance <= 1.0 ? 1 : 2;
 }
 
@@ -44,11 +46,18 @@ static bool all_finite(const limn_map *x) {
     return true;
 }
 
-/* Both halves of the batch see the same latents. */
+/* Every conditioning sees the same latents, and behind their channels what the task adds. */
 static void fill_input(loop *l) {
-    size_t count = limn_map_count(l->x);
-    for (int i = 0; i < l->in.n; i++)
-        limn_sampling_input(l->run, l->x->v, l->in.v + (size_t)i * count);
+    const limn_map *extra = l->task->extra;
+    size_t pixels = limn_map_pixels(l->x), c = (size_t)l->x->c, more = extra ? (size_t)extra->c : 0;
+    limn_sampling_input(l->run, l->x->v, l->drawn);
+    for (size_t i = 0; i < (size_t)l->in.n * pixels; i++) {
+        float *to = l->in.v + i * (c + more);
+        memcpy(to, l->drawn + i % pixels * c, c * sizeof *to);
+        if (!extra) continue;
+        size_t from = extra->n > 1 ? i : i % pixels;
+        memcpy(to + c, extra->v + from * more, more * sizeof *to);
+    }
 }
 
 static bool caches(const limn_denoise_task *task) {
@@ -116,7 +125,7 @@ static void measure_calls(loop *l) {
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
                              limn_error *err) {
     size_t mark = limn_arena_mark(e->ws), count = limn_map_count(latents);
-    int n = limn_denoise_batch(task->guidance);
+    int n = task->condition->n;
     loop l = {.e = e, .task = task, .x = latents};
     limn_status status = limn_sampling_begin(task->schedule, task->sampler, task->steps, task->eta,
                                              count, e->ws, &l.run, err);
@@ -125,7 +134,7 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
     l.drawn = limn_arena_floats(e->ws, count);
     l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
     l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
-    limn_unet_prepare(e, task->unet, task->cond, n, task->tokens, task->pooled, &l.context);
+    limn_unet_prepare(e, task->unet, task->condition, &l.context);
     if (caches(task)) l.deep = limn_unet_deep_take(e, task->unet, &l.in, task->cache_branch);
     if (limn_exec_measuring(e))
         measure_calls(&l);

@@ -26,19 +26,22 @@ typedef struct limn_denoise_task {
     int cache_branch;   /* 0 to limn_unet_branch_most; not read without an interval */
     limn_rng_kind rng;
     uint64_t seed;
-    const float *cond;   /* [n, tokens, context_d]: the negative prompt's, then the prompt's; where
-                          * guidance is at most 1, the prompt's alone */
-    const float *pooled; /* [n, pooled_d], likewise; not read where the U-Net takes none */
-    int tokens;
+    /* The negative prompt's, then the prompt's; where limn_denoise_batch is 1, the prompt's alone.
+     */
+    const limn_unet_condition *condition;
+    /* What the U-Net sees behind the latents' channels, for models that take a picture: [1, h, w,
+     * k] for every conditioning alike, or [condition->n, h, w, k]; in_c is the latents' channels +
+     * k. NULL = nothing. */
+    const limn_map *extra;
     limn_denoise_watch *watch; /* may be NULL */
     void *user;
 } limn_denoise_task;
 
 /* How many conditionings a run evaluates at once: 2 with guidance, 1 up to a scale of 1 (which, as
  * in diffusers, is none). */
-int limn_denoise_batch(double guidance);
+int limn_denoise_batch(const limn_unet *unet, double guidance);
 
-/* Runs the task. latents [1, h, w, in_c] is the caller's memory, written in full; its h and w are
+/* Runs the task. latents [1, h, w, out_c] is the caller's memory, written in full; its h and w are
  * the picture's size. A measuring pass counts the memory and the work of the whole run.
  * Source of the guidance: Ho and Salimans 2022, equation 6. */
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,

@@ -17,13 +17,13 @@ typedef struct skips {
 /* ---- the time embedding ------------------------------------------------------------------------
  */
 
-/* [cos(t f), sin(t f)], f_i = 10000^(-i / (half - shift)). The frequency and its product with t are
- * rounded to float32, as in diffusers. Source: Vaswani et al. 2017, section 3.5. */
-static void sinusoid(const limn_unet *m, double timestep, float *out) {
-    int half = m->channels[0] / 2;
+/* out[d] = [cos(t f), sin(t f)], f_i = 10000^(-i / (half - shift)). The frequency and its product
+ * with t are rounded to float32, as in diffusers. Source: Vaswani et al. 2017, section 3.5. */
+static void sinusoid(const limn_unet *m, double t, int d, float *out) {
+    int half = d / 2;
     for (int i = 0; i < half; i++) {
         float exponent = (float)(-9.210340371976184 * i / (half - m->freq_shift));
-        float angle = (float)timestep * (float)limn_exp((double)exponent);
+        float angle = (float)t * (float)limn_exp((double)exponent);
         float c = (float)limn_cos((double)angle), s = (float)limn_sin((double)angle);
         out[i] = m->cos_first ? c : s;
         out[half + i] = m->cos_first ? s : c;
@@ -40,6 +40,22 @@ static void embed(limn_exec *e, const limn_unet *m, const limn_matrix *a, const 
     limn_arena_release(e->ws, mark);
 }
 
+/* What the pooled text, and the numbers beside it, add to the time embedding: [n, time_d]. */
+static float *added_embedding(limn_exec *e, const limn_unet *m, const limn_unet_condition *c) {
+    size_t n = (size_t)c->n, pooled = (size_t)m->pooled_d, wide = (size_t)m->class1.k;
+    float *out = limn_arena_floats(e->ws, n * (size_t)m->time_d);
+    size_t mark = limn_arena_mark(e->ws);
+    float *row = limn_arena_floats(e->ws, n * wide);
+    for (size_t i = 0; i < n && !limn_exec_measuring(e); i++) {
+        memcpy(row + i * wide, c->pooled + i * pooled, pooled * sizeof *row);
+        for (int k = 0; k < LIMN_UNET_NUMBERS && m->number_d > 0; k++)
+            sinusoid(m, c->numbers[k], m->number_d, row + i * wide + pooled + k * m->number_d);
+    }
+    embed(e, m, &m->class1, &m->class2, row, c->n, NULL, out);
+    limn_arena_release(e->ws, mark);
+    return out;
+}
+
 /* The activated time embedding [n, time_d], the pooled text's part included. */
 static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
                              const limn_unet_context *context) {
@@ -50,7 +66,7 @@ static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
     float *waves = limn_arena_floats(e->ws, (size_t)m->channels[0]);
     float *one = limn_arena_floats(e->ws, d);
     bool real = !limn_exec_measuring(e);
-    if (real) sinusoid(m, timestep, waves);
+    if (real) sinusoid(m, timestep, m->channels[0], waves);
     embed(e, m, &m->time1, &m->time2, waves, 1, NULL, one);
     for (int i = 0; i < n && real; i++) {
         const float *own = context->embedding ? context->embedding + (size_t)i * d : NULL;
@@ -113,38 +129,34 @@ static void run_transformer(limn_exec *e, const limn_unet_transformer *t,
     limn_arena_release(e->ws, mark);
 }
 
-static void prepare_transformer(limn_exec *e, const limn_unet_transformer *t, const float *cond,
-                                int n, int tokens, limn_unet_context *out) {
-    size_t rows = (size_t)n * (size_t)tokens, d = (size_t)t->d;
+static void prepare_transformer(limn_exec *e, const limn_unet_transformer *t,
+                                const limn_unet_condition *c, limn_unet_context *out) {
+    size_t rows = (size_t)c->n * (size_t)c->tokens, d = (size_t)t->d;
     for (int i = 0; i < t->count; i++) {
         const limn_unet_block *b = &t->block[i];
-        limn_keys keys = limn_keys_take(e, n, tokens, t->heads, t->d / t->heads);
+        limn_keys keys = limn_keys_take(e, c->n, c->tokens, t->heads, t->d / t->heads);
         size_t mark = limn_arena_mark(e->ws);
         float *kv = limn_arena_floats(e->ws, rows * 2 * d);
-        limn_linear_run(e, &b->kv2, cond, (size_t)b->kv2.k, rows, NULL, kv);
+        limn_linear_run(e, &b->kv2, c->cond, (size_t)b->kv2.k, rows, NULL, kv);
         limn_keys_pack(e, kv, kv + d, 2 * d, &keys);
         limn_arena_release(e->ws, mark);
         out->keys[b->context] = keys;
     }
 }
 
-static void prepare_level(limn_exec *e, const limn_unet_level *l, const float *cond, int n,
-                          int tokens, limn_unet_context *out) {
+static void prepare_level(limn_exec *e, const limn_unet_level *l, const limn_unet_condition *c,
+                          limn_unet_context *out) {
     for (int i = 0; i < l->layers && l->attends; i++)
-        prepare_transformer(e, &l->attention[i], cond, n, tokens, out);
+        prepare_transformer(e, &l->attention[i], c, out);
 }
 
-void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int n, int tokens,
-                       const float *pooled, limn_unet_context *out) {
-    out->n = n;
-    out->embedding = NULL;
-    if (m->pooled_d > 0) {
-        out->embedding = limn_arena_floats(e->ws, (size_t)n * (size_t)m->time_d);
-        embed(e, m, &m->class1, &m->class2, pooled, n, NULL, out->embedding);
-    }
-    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->down[i], cond, n, tokens, out);
-    prepare_transformer(e, &m->mid_attention, cond, n, tokens, out);
-    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->up[i], cond, n, tokens, out);
+void limn_unet_prepare(limn_exec *e, const limn_unet *m, const limn_unet_condition *condition,
+                       limn_unet_context *out) {
+    out->n = condition->n;
+    out->embedding = m->class1.n > 0 ? added_embedding(e, m, condition) : NULL;
+    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->down[i], condition, out);
+    prepare_transformer(e, &m->mid_attention, condition, out);
+    for (int i = 0; i < m->levels; i++) prepare_level(e, &m->up[i], condition, out);
 }
 
 /* ---- the U --------------------------------------------------------------------------------------

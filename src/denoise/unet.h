@@ -15,6 +15,8 @@
 #define LIMN_UNET_BLOCKS_MOST 12
 /* Transformer blocks in a whole network: SDXL has 70. */
 #define LIMN_UNET_CONTEXTS_MOST 128
+/* Numbers that SDXL takes beside the text. */
+#define LIMN_UNET_NUMBERS 6
 
 /* A transformer block: self-attention, attention to the text, a gated perceptron. */
 typedef struct limn_unet_block {
@@ -44,13 +46,16 @@ typedef struct limn_unet_level {
 } limn_unet_level;
 
 typedef struct limn_unet {
-    int in_c, out_c, levels, context_d, pooled_d;
+    int in_c, out_c, levels, context_d;
+    int pooled_d; /* width of the pooled text that it takes; 0 = it takes none */
+    int number_d; /* width of each of LIMN_UNET_NUMBERS' embedding; 0 = it takes none */
     int channels[LIMN_UNET_LEVELS_MOST];
     int time_d; /* width of the time embedding: 4 x channels[0] */
     bool cos_first;
     double freq_shift;
     limn_matrix time1, time2;   /* time_embedding */
-    limn_matrix class1, class2; /* class_embedding of the pooled text; n = 0 where there is none */
+    limn_matrix class1, class2; /* class_embedding of the pooled text, or add_embedding of the
+                                 * pooled text and the numbers; n = 0 where there is none */
     limn_conv conv_in, conv_out;
     limn_unet_level down[LIMN_UNET_LEVELS_MOST], up[LIMN_UNET_LEVELS_MOST];
     limn_resnet mid_resnet[2];
@@ -63,19 +68,28 @@ typedef struct limn_unet {
 /* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
 void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out);
 
-/* What the text gives to every evaluation of one picture, computed once: each block's keys and
- * values, and the pooled text's part of the time embedding. */
+/* What a picture is conditioned on. */
+typedef struct limn_unet_condition {
+    int n;               /* conditionings evaluated at once */
+    int tokens;          /* of each */
+    const float *cond;   /* [n, tokens, context_d] */
+    const float *pooled; /* [n, pooled_d]; not read where pooled_d is 0 */
+    /* Of every conditioning alike; not read where number_d is 0. SDXL's: the original picture's
+     * height and width, top and left of the crop, the target's height and width, px. */
+    int numbers[LIMN_UNET_NUMBERS];
+} limn_unet_condition;
+
+/* What it gives to every evaluation of one picture, computed once: each block's keys and values,
+ * and what is added to the time embedding. */
 typedef struct limn_unet_context {
     int n;
     limn_keys keys[LIMN_UNET_CONTEXTS_MOST];
-    float *embedding; /* [n, time_d]; NULL where the model has no class embedding */
+    float *embedding; /* [n, time_d]; NULL where the model adds nothing */
 } limn_unet_context;
 
-/* Prepares a context in e->ws, which must keep it until the picture's last evaluation.
- *   cond    [n, tokens, context_d]
- *   pooled  [n, pooled_d]; not read where pooled_d is 0 */
-void limn_unet_prepare(limn_exec *e, const limn_unet *m, const float *cond, int n, int tokens,
-                       const float *pooled, limn_unet_context *out);
+/* Prepares a context in e->ws, which must keep it until the picture's last evaluation. */
+void limn_unet_prepare(limn_exec *e, const limn_unet *m, const limn_unet_condition *condition,
+                       limn_unet_context *out);
 
 /* One evaluation. x [n, h, w, in_c], any h and w; out [n, h, w, out_c], the caller's memory. */
 void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double timestep,

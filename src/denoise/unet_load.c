@@ -16,10 +16,13 @@ typedef struct form {
 /* Keys whose value changes the network in a way that limn does not compute, and the one text that
  * is fine (beside absence and null). */
 static const char *const fixed_texts[][2] = {
-    {"_class_name", "UNet2DConditionModel"}, {"time_embedding_type", "positional"},
-    {"attention_type", "default"},           {"mid_block_type", "UNetMidBlock2DCrossAttn"},
-    {"addition_embed_type", NULL},           {"encoder_hid_dim_type", NULL},
-    {"time_embedding_act_fn", NULL},         {"timestep_post_act", NULL},
+    {"_class_name", "UNet2DConditionModel"},
+    {"time_embedding_type", "positional"},
+    {"attention_type", "default"},
+    {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+    {"encoder_hid_dim_type", NULL},
+    {"time_embedding_act_fn", NULL},
+    {"timestep_post_act", NULL},
     {"cross_attention_norm", NULL},
 };
 
@@ -121,19 +124,28 @@ static void read_heads(limn_loader *ld, const limn_config *c, int levels, int *h
     read_levels(ld, c, key, levels, 256, 8, heads);
 }
 
-static void read_class_embedding(limn_loader *ld, const limn_config *c, limn_unet *m) {
-    const char *type = NULL;
-    if (ld->status) return;
-    ld->status = limn_config_text(c, "class_embed_type", NULL, &type, ld->err);
-    if (ld->status || !type) return;
-    if (strcmp(type, "projection") != 0)
-        refuse(ld, "class_embed_type", type);
-    else
-        limn_load_int(ld, c, "projection_class_embeddings_input_dim", 1, 65536, 0, &m->pooled_d);
-    if (!ld->status && m->pooled_d == 0)
+/* The pooled text's part of the time embedding: alone ("projection"), or with numbers beside it
+ * ("text_time", SDXL). */
+static void read_added_embedding(limn_loader *ld, const limn_config *c, limn_unet *m) {
+    static const char *const keys[][2] = {{"class_embed_type", "projection"},
+                                          {"addition_embed_type", "text_time"}};
+    static const char width[] = "projection_class_embeddings_input_dim";
+    int found = -1, all = 0;
+    for (int i = 0; i < 2 && !ld->status; i++) {
+        const char *type = NULL;
+        ld->status = limn_config_text(c, keys[i][0], NULL, &type, ld->err);
+        if (ld->status || !type) continue;
+        if (strcmp(type, keys[i][1]) != 0 || found >= 0) refuse(ld, keys[i][0], type);
+        found = i;
+    }
+    if (found < 0 || ld->status) return;
+    limn_load_int(ld, c, width, 1, 1 << 20, 0, &all);
+    if (found == 1) limn_load_int(ld, c, "addition_time_embed_dim", 2, 65536, 0, &m->number_d);
+    m->pooled_d = all - LIMN_UNET_NUMBERS * m->number_d;
+    if (!ld->status && (m->pooled_d < 1 || (found == 1 && m->number_d < 2) || m->number_d % 2 != 0))
         limn_load_fail(ld, LIMN_E_INPUT,
-                       "unet/config.json: class_embed_type \"projection\" without "
-                       "projection_class_embeddings_input_dim");
+                       "unet/config.json: %s \"%s\" with %s %d and addition_time_embed_dim %d",
+                       keys[found][0], keys[found][1], width, all, m->number_d);
 }
 
 /* Groups must divide the channels they norm, heads the width they share. */
@@ -173,7 +185,7 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_unet *m, for
                      f->down_attends);
     read_block_types(ld, c, "up_block_types", m->levels, "UpBlock2D", "CrossAttnUpBlock2D",
                      f->up_attends);
-    read_class_embedding(ld, c, m);
+    read_added_embedding(ld, c, m);
     bool swish = false;
     read_choice(ld, c, "act_fn", "silu", "swish", &swish);
     read_choice(ld, c, "resnet_time_scale_shift", "default", "scale_shift", &f->resnet.scale_shift);
@@ -279,6 +291,15 @@ static void load_mid(limn_loader *ld, limn_unet *m, const form *f) {
     m->mid_resnet[1] = limn_load_resnet(ld, "mid_block.resnets.1", &f->resnet, c, c);
 }
 
+static void load_added_embedding(limn_loader *ld, limn_unet *m) {
+    int t = m->time_d, d = m->pooled_d + LIMN_UNET_NUMBERS * m->number_d;
+    bool numbers = m->number_d > 0;
+    m->class1 = limn_load_linear(
+        ld, numbers ? "add_embedding.linear_1" : "class_embedding.linear_1", t, d, true);
+    m->class2 = limn_load_linear(
+        ld, numbers ? "add_embedding.linear_2" : "class_embedding.linear_2", t, t, true);
+}
+
 void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) {
     form f = {0};
     *out = (limn_unet){0};
@@ -289,10 +310,7 @@ void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) 
     ld->int8 = false;
     out->time1 = limn_load_linear(ld, "time_embedding.linear_1", t, first, true);
     out->time2 = limn_load_linear(ld, "time_embedding.linear_2", t, t, true);
-    if (out->pooled_d > 0) {
-        out->class1 = limn_load_linear(ld, "class_embedding.linear_1", t, out->pooled_d, true);
-        out->class2 = limn_load_linear(ld, "class_embedding.linear_2", t, t, true);
-    }
+    if (out->pooled_d > 0) load_added_embedding(ld, out);
     out->conv_in = limn_load_conv(ld, "conv_in", first, out->in_c, 3, 1, 1);
     ld->int8 = int8;
     for (int i = 0; i < out->levels; i++) load_down(ld, out, &f, i);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "render/encode.h"
 #include "render/invent.h"
 #include "render/peak.h"
 
@@ -72,30 +73,33 @@ static void fill(limn_exec *e, float *x, size_t count) {
  */
 
 static void prepare_text(limn_exec *e, work *w) {
-    const limn_text *t = &w->m->text;
+    const limn_text *t = w->m->text;
     w->ids = limn_arena_take(e->ws, (size_t)t->positions, sizeof *w->ids);
-    w->out = limn_map_take(e, 1, t->positions, 1, t->d);
-    w->pooled = limn_arena_floats(e->ws, (size_t)t->d);
+    w->out = limn_map_take(e, 1, t->positions, 1, w->m->unet.context_d);
+    w->pooled = limn_arena_floats(e->ws, (size_t)w->m->unet.pooled_d);
     for (int i = 0; i < t->positions && !limn_exec_measuring(e); i++)
         w->ids[i] = (int32_t)((int64_t)i * 7919 % t->vocabulary);
 }
 
 static void run_text(limn_exec *e, work *w) {
-    limn_text_run(e, &w->m->text, w->ids, 1, w->out.v, w->pooled);
+    const int32_t *const ids[LIMN_ENCODERS_MOST] = {w->ids, w->ids};
+    limn_encode_ids(e, w->m, ids, 1, w->out.v, w->pooled);
 }
 
 static void prepare_unet(limn_exec *e, work *w) {
-    const limn_text *t = &w->m->text;
     const limn_unet *u = &w->m->unet;
-    size_t rows = 2 * (size_t)t->positions, d = (size_t)t->d;
+    int tokens = w->m->text[0].positions;
+    size_t numbers = 2 * (size_t)tokens * (size_t)u->context_d, pooled = 2 * (size_t)u->pooled_d;
     w->in = limn_map_take(e, 2, w->h, w->w, u->in_c);
     w->out = limn_map_take(e, 2, w->h, w->w, u->out_c);
-    w->cond = limn_arena_floats(e->ws, rows * d);
-    w->pooled = limn_arena_floats(e->ws, 2 * d);
+    w->cond = limn_arena_floats(e->ws, numbers);
+    w->pooled = limn_arena_floats(e->ws, pooled);
     fill(e, w->in.v, limn_map_count(&w->in));
-    fill(e, w->cond, rows * d);
-    fill(e, w->pooled, 2 * d);
-    limn_unet_prepare(e, u, w->cond, 2, t->positions, w->pooled, &w->context);
+    fill(e, w->cond, numbers);
+    fill(e, w->pooled, pooled);
+    const limn_unet_condition condition = {
+        .n = 2, .tokens = tokens, .cond = w->cond, .pooled = w->pooled};
+    limn_unet_prepare(e, u, &condition, &w->context);
 }
 
 static void run_unet(limn_exec *e, work *w) {

@@ -1,4 +1,5 @@
 #include "render/invent.h"
+#include "render/opening.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,8 @@ static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
     limn_invention *v = ld->invention;
     ld->job_count = v->count = 0;
     v->parameters = 0;
-    limn_text_load(ld, c->text, &m->text);
+    limn_text_load(ld, c->text, limn_encoder_folders[0], &m->text[0]);
+    m->encoders = 1;
     w->text = v->parameters;
     limn_unet_load(ld, c->unet, &m->unet);
     w->unet = v->parameters - w->text;

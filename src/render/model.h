@@ -11,11 +11,19 @@
  * converting them as they are used. */
 #define LIMN_HALF_FROM ((uint64_t)100000000)
 
+/* Text encoders that a model may have: SDXL has two. */
+#define LIMN_ENCODERS_MOST 2
+
 /* Immutable once open. */
 struct limn_model {
     const limn_kernels *kernels;
-    limn_tokenizer *tokenizer;
-    limn_text text;
+    int encoders;
+    limn_tokenizer
+        *tokenizer[LIMN_ENCODERS_MOST]; /* each encoder's own: they may pad differently */
+    limn_text text[LIMN_ENCODERS_MOST]; /* of as many positions each */
+    bool joined; /* SDXL: the encoders' conditioning is joined along its width, taken before their
+                  * last layer and without the final norm */
+    bool zeros;  /* with an empty negative prompt, its conditioning is zeros */
     limn_unet unet;
     limn_vae vae;
     limn_schedule schedule;

@@ -140,7 +140,7 @@ limn_status limn_request_plan(const limn_model *model, const limn_request *reque
 limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
                                 limn_prompt_check *check, limn_error *error) {
     int32_t ids[LIMN_TEXT_POSITIONS_MOST];
-    return limn_tokenizer_encode(model->tokenizer, prompt, ids, check, error);
+    return limn_tokenizer_encode(model->tokenizer[0], prompt, ids, check, error);
 }
 
 /* The library's version, from its header's numbers. */

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "image/image.h"
 #include "prompt/prompt.h"
+#include "render/encode.h"
 #include "render/plan.h"
 
 /* A rendering under way. */
@@ -77,31 +78,12 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
 /* ---- the stages --------------------------------------------------------------------------------
  */
 
-/* Encodes the negative prompt and the prompt, or the prompt alone where guidance is 1. */
-static limn_status encode_text(rendering *r, int n, float *cond, float *pooled) {
-    const limn_text *text = &r->model->text;
-    const char *prompts[2] = {r->request->negative, r->request->prompt};
-    size_t positions = (size_t)text->positions;
-    int32_t *ids = limn_arena_take(r->e->ws, (size_t)n * positions, sizeof *ids);
-    for (int i = 0; i < n && !limn_exec_measuring(r->e); i++) {
-        limn_status status = limn_tokenizer_encode(r->model->tokenizer, prompts[2 - n + i],
-                                                   ids + (size_t)i * positions, NULL, r->err);
-        if (status != LIMN_OK) return status;
-    }
-    limn_text_run(r->e, text, ids, n, cond, pooled);
-    return LIMN_OK;
-}
-
 static limn_status denoise(rendering *r, limn_map *latents) {
     const limn_model *m = r->model;
-    int n = limn_denoise_batch(r->request->guidance);
-    size_t rows = (size_t)n * (size_t)m->text.positions, d = (size_t)m->text.d;
     limn_schedule schedule = m->schedule;
+    limn_unet_condition condition;
     limn_status status = limn_schedule_choose(&schedule, r->request->schedule, r->err);
-    if (status != LIMN_OK) return status;
-    float *cond = limn_arena_floats(r->e->ws, rows * d);
-    float *pooled = limn_arena_floats(r->e->ws, (size_t)n * d);
-    status = encode_text(r, n, cond, pooled);
+    if (status == LIMN_OK) status = limn_encode_request(r->e, m, r->request, &condition, r->err);
     if (status != LIMN_OK) return status;
     const limn_denoise_task task = {
         .unet = &m->unet,
@@ -114,9 +96,7 @@ static limn_status denoise(rendering *r, limn_map *latents) {
         .cache_branch = r->request->cache_branch,
         .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
         .seed = r->request->seed,
-        .cond = cond,
-        .pooled = pooled,
-        .tokens = m->text.positions,
+        .condition = &condition,
         .watch = watch,
         .user = r,
     };
@@ -135,7 +115,7 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
     const limn_model *m = r->model;
     int w = r->request->width, h = r->request->height;
     limn_map latents =
-        limn_map_take(r->e, 1, h / m->vae.scale_px, w / m->vae.scale_px, m->unet.in_c);
+        limn_map_take(r->e, 1, h / m->vae.scale_px, w / m->vae.scale_px, m->vae.latent_c);
     size_t mark = limn_arena_mark(r->e->ws);
     limn_status status = denoise(r, &latents);
     if (status != LIMN_OK) return status;

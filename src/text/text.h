@@ -1,8 +1,9 @@
 /* CLIP text encoders: token ids -> the conditioning that the denoiser listens to.
  *
  * In: ids [n, positions]. Out: conditioning [n, positions, d] float32 and, for models that use it,
- * a pooled vector [n, d]. Loading fails with a sentence; running cannot fail. Source: Radford et
- * al. 2021, section 2.4; layer order and names as in transformers' CLIPTextModel. */
+ * a pooled vector [n, pooled_d]. Loading fails with a sentence; running cannot fail. Source:
+ * Radford et al. 2021, section 2.4; layer order and names as in transformers' CLIPTextModel and
+ * CLIPTextModelWithProjection. */
 #ifndef LIMN_TEXT_H
 #define LIMN_TEXT_H
 
@@ -25,16 +26,29 @@ typedef struct limn_text {
     const float *tokens, *places; /* [vocabulary, d], [positions, d] */
     limn_text_layer layer[LIMN_TEXT_LAYERS_MOST];
     limn_norm last;
+    bool projects; /* the pooled vector goes through `projection` */
+    int pooled_d;  /* its width; d where nothing is projected */
+    limn_matrix projection;
 } limn_text;
 
-/* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
-void limn_text_load(limn_loader *ld, const limn_config *config, limn_text *out);
+/* Reads the configuration and the tensors (ld->tensors). part: the folder's name, "text_encoder",
+ * for sentences. Faults stay in ld->status. */
+void limn_text_load(limn_loader *ld, const limn_config *config, const char *part, limn_text *out);
 
-/* Turns ids into conditioning.
- *   ids     [n, positions], each below vocabulary (checked by the tokenizer's maker)
- *   cond    [n, positions, d], written in full: the last hidden state after the final norm
- *   pooled  [n, d], or NULL: that state at the end token */
-void limn_text_run(limn_exec *e, const limn_text *m, const int32_t *ids, int n, float *cond,
-                   float *pooled);
+/* What is asked of an encoder. */
+typedef struct limn_text_task {
+    const int32_t *ids; /* [n, positions], each below vocabulary */
+    int n;
+    int skip;      /* layers at the end that cond is taken before: 0 = the last layer's states */
+    bool bare;     /* cond without the final norm */
+    float *cond;   /* [n, positions, d], rows `stride` floats apart; written in full */
+    size_t stride; /* at least d: encoders whose conditioning is joined write into the same rows */
+    bool pools;    /* whether `pooled` is wanted */
+    float *pooled; /* [n, pooled_d]: the last layer's state at the end token, normed and, where the
+                    * encoder has a projection, projected */
+} limn_text_task;
+
+/* Turns ids into conditioning. */
+void limn_text_run(limn_exec *e, const limn_text *m, const limn_text_task *task);
 
 #endif

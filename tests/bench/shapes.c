@@ -157,9 +157,10 @@ static void record_parts(const limn_kernels *k, const parts *p, const char *cons
     limn_unet_context *context = calloc(1, sizeof *context);
     if (!context) return;
     start(&nets[0], names[0], "two prompts", built_in);
-    limn_text_run(&e, p->text, NULL, 2, NULL, NULL);
+    limn_text_run(&e, p->text, &(limn_text_task){.n = 2});
     recording = NULL;
-    limn_unet_prepare(&e, p->unet, NULL, 2, p->text->positions, NULL, context);
+    const limn_unet_condition text = {.n = 2, .tokens = p->text->positions};
+    limn_unet_prepare(&e, p->unet, &text, context);
     start(&nets[1], names[1], "one guided evaluation", built_in);
     limn_unet_run(&e, p->unet, &in, 0, context, &in);
     start(&nets[2], names[2], "one picture", built_in);
@@ -192,9 +193,9 @@ bench_network *bench_networks(const bench *b, int *count) {
     bool good = nets && big && build_sd15(k, big);
     if (good) {
         int scale = m->vae.scale_px;
-        parts mine = {&m->text, &m->unet, &m->vae, m->info.width / scale, m->info.height / scale};
+        parts mine = {m->text, &m->unet, &m->vae, m->info.width / scale, m->info.height / scale};
         record_parts(k, &mine, own, true, nets);
-        record_parts(k, &(parts){&big->text, &big->unet, &big->vae, 64, 64}, sd, false, nets + 3);
+        record_parts(k, &(parts){big->text, &big->unet, &big->vae, 64, 64}, sd, false, nets + 3);
     } else {
         free(nets);
         nets = NULL;

@@ -6,7 +6,7 @@
 
 #include "base/thread.h"
 #include "bench/bench.h"
-#include "render/model.h"
+#include "render/encode.h"
 
 static const char prompt[] = "a lighthouse on a floating island in the clouds";
 
@@ -26,9 +26,15 @@ typedef struct stage {
 static void run_text(limn_exec *e, void *ctx) {
     const stage *s = ctx;
     for (int i = 0; i < 2 && !limn_exec_measuring(e); i++)
-        limn_tokenizer_encode(s->m->tokenizer, i ? prompt : "", s->ids + i * s->m->text.positions,
-                              NULL, NULL);
-    limn_text_run(e, &s->m->text, s->ids, 2, s->cond, s->pooled);
+        limn_tokenizer_encode(s->m->tokenizer[0], i ? prompt : "",
+                              s->ids + i * s->m->text[0].positions, NULL, NULL);
+    const int32_t *const ids[LIMN_ENCODERS_MOST] = {s->ids, s->ids};
+    limn_encode_ids(e, s->m, ids, 2, s->cond, s->pooled);
+}
+
+static limn_unet_condition condition_of(const stage *s) {
+    return (limn_unet_condition){
+        .n = 2, .tokens = s->m->text[0].positions, .cond = s->cond, .pooled = s->pooled};
 }
 
 /* One guided evaluation; the text's keys are made outside the clock, by the first run. */
@@ -45,6 +51,7 @@ static void run_unet(limn_exec *e, void *ctx) {
 }
 
 static limn_status denoise(limn_exec *e, const stage *s, limn_map *latents) {
+    const limn_unet_condition condition = condition_of(s);
     const limn_denoise_task task = {.unet = &s->m->unet,
                                     .schedule = &s->m->schedule,
                                     .sampler = s->request.sampler,
@@ -52,9 +59,7 @@ static limn_status denoise(limn_exec *e, const stage *s, limn_map *latents) {
                                     .guidance = 4,
                                     .rng = LIMN_RNG_TORCH,
                                     .seed = 1,
-                                    .cond = s->cond,
-                                    .pooled = s->pooled,
-                                    .tokens = s->m->text.positions};
+                                    .condition = &condition};
     return limn_denoise_run(e, &task, latents, NULL);
 }
 
@@ -114,10 +119,11 @@ static bool prepare(const stage *s, evaluation *v) {
     limn_arena plan = limn_arena_measure();
     limn_exec e = {.k = s->b->level[0].k, .ws = &plan};
     const limn_unet *unet = &s->m->unet;
+    const limn_unet_condition condition = condition_of(s);
     for (int pass = 0; pass < 2; pass++) {
         v->in = limn_map_take(&e, 2, s->latents.h, s->latents.w, unet->in_c);
         v->out = limn_map_take(&e, 2, s->latents.h, s->latents.w, unet->out_c);
-        limn_unet_prepare(&e, unet, s->cond, 2, s->m->text.positions, s->pooled, &v->context);
+        limn_unet_prepare(&e, unet, &condition, &v->context);
         if (pass == 1) break;
         if (limn_arena_open(&v->text, plan.peak, NULL) != LIMN_OK) return false;
         e.ws = &v->text;
@@ -162,7 +168,7 @@ static void say_process(bench *b, const stage *s) {
 bool bench_stages(bench *b, const bench_network *nets, int count) {
     stage s = {.b = b, .m = b->model};
     const limn_model *m = b->model;
-    size_t rows = 2 * (size_t)m->text.positions;
+    size_t rows = 2 * (size_t)m->text[0].positions;
     (void)count;
     limn_request_defaults(m, &s.request);
     s.request.prompt = prompt;
@@ -173,8 +179,8 @@ bool bench_stages(bench *b, const bench_network *nets, int count) {
     s.pixels = (limn_map){malloc(pixels * sizeof(float)), 1, h, w, 3};
     s.latents.v = calloc(limn_map_count(&s.latents), sizeof(float));
     s.ids = calloc(rows, sizeof *s.ids);
-    s.cond = calloc(rows * (size_t)m->text.d, sizeof *s.cond);
-    s.pooled = calloc(2 * (size_t)m->text.d, sizeof *s.pooled);
+    s.cond = calloc(rows * (size_t)m->text[0].d, sizeof *s.cond);
+    s.pooled = calloc(2 * (size_t)m->text[0].d, sizeof *s.pooled);
     s.rgb = malloc(pixels);
     limn_error error = {0};
     bool good = limn_render(m, &s.request, NULL, &s.picture, &error) == LIMN_OK;

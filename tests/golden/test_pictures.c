@@ -125,6 +125,17 @@ static void test_sd21(void **state) {
     draw_pipelines("tests/golden/tiny-sd21", all, sizeof all / sizeof *all);
 }
 
+static void test_sdxl(void **state) {
+    static const pipeline all[] = {
+        {"sdxl_txt2img_ddim", "ddim", "model"},
+        {"sdxl_txt2img_euler", "euler", "model"},
+        {"sdxl_txt2img_euler_noneg", "euler", "model"},
+        {"sdxl_txt2img_dpmpp_2m_karras", "dpmpp_2m", "karras"},
+    };
+    (void)state;
+    draw_pipelines("tests/golden/tiny-sdxl", all, sizeof all / sizeof *all);
+}
+
 /* ---- the built-in model -------------------------------------------------------------------------
  */
 
@@ -162,6 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sd15),
         cmocka_unit_test(test_sd21),
+        cmocka_unit_test(test_sdxl),
         cmocka_unit_test(test_vignette),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "render/model.h"
+#include "render/encode.h"
 #include "support/golden.h"
 
 #define THREADS 2
@@ -94,31 +94,80 @@ static void check_map(limn_exec *e, const char *what, const limn_map *got, const
 /* ---- the tiny models
  * ----------------------------------------------------------------------------- */
 
+/* The states that a task asks for, against one tensor of the file, where it has that. */
+static void check_states(limn_exec *e, const limn_text *m, const limn_text_task *asked,
+                         const golden *g, const char *name) {
+    size_t mark = limn_arena_mark(e->ws), d = (size_t)m->d, rows = (size_t)m->positions, count;
+    limn_text_task task = *asked;
+    if (!golden_has(g, name)) return;
+    task.n = 1;
+    task.stride = d + 3; /* into wider rows, as beside another encoder */
+    task.cond = limn_arena_floats(e->ws, rows * task.stride);
+    limn_text_run(e, m, &task);
+    for (size_t i = 0; i < rows; i++)
+        memmove(task.cond + i * d, task.cond + i * task.stride, d * sizeof(float));
+    const float *want = golden_f32(g, name, &count);
+    assert_int_equal(count, rows * d);
+    check(name, task.cond, want, count, TEXT_TOLERANCE);
+    limn_arena_release(e->ws, mark);
+}
+
+/* One prompt: the states of every layer, bare; the last ones normed, and as clip skip has them; the
+ * pooled state, which leaving layers out does not change. */
+static void check_prompt(limn_exec *e, const limn_text *m, const golden *g, const char *prompt) {
+    char name[100];
+    size_t count = 0;
+    snprintf(name, sizeof name, "%s.input_ids", prompt);
+    const int32_t *ids = golden_i32(g, name, &count);
+    assert_int_equal(count, m->positions);
+    float *pooled = limn_arena_floats(e->ws, (size_t)m->pooled_d);
+    limn_text_task task = {.ids = ids, .pools = true, .pooled = pooled};
+    snprintf(name, sizeof name, "%s.last_hidden_state", prompt);
+    check_states(e, m, &task, g, name);
+    task.skip = 1;
+    snprintf(name, sizeof name, "%s.clip_skip_1", prompt);
+    check_states(e, m, &task, g, name);
+    task.bare = true;
+    for (task.skip = m->layers; task.skip >= 0; task.skip--) {
+        snprintf(name, sizeof name, "%s.hidden_states.%d", prompt, m->layers - task.skip);
+        memset(pooled, 0, (size_t)m->pooled_d * sizeof *pooled);
+        check_states(e, m, &task, g, name);
+        if (!golden_has(g, name)) continue;
+        snprintf(name, sizeof name, "%s.%s", prompt, m->projects ? "text_embeds" : "pooler_output");
+        const float *want = golden_f32(g, name, &count);
+        assert_int_equal(count, m->pooled_d);
+        check(name, pooled, want, count, TEXT_TOLERANCE);
+    }
+}
+
 static void text_of(const char *model) {
-    char path[200], name[100];
+    static const char *const files[] = {"text", "text_2"}, *const prompts[] = {"empty", "short",
+                                                                               "long"};
+    char path[200];
     snprintf(path, sizeof path, "tests/golden/%s", model);
     stage s = stage_open(path);
     limn_exec *e = stage_exec(&s);
-    snprintf(path, sizeof path, "tests/golden/%s/golden/text.safetensors", model);
-    golden *g = golden_open(path);
-    static const char *const prompts[] = {"empty", "short", "long"};
-    for (int i = 0; i < 3; i++) {
-        size_t count = 0;
-        snprintf(name, sizeof name, "%s.input_ids", prompts[i]);
-        const int32_t *given = golden_i32(g, name, &count);
-        assert_int_equal(count, s.m->text.positions);
-        int32_t ids[77];
-        for (size_t k = 0; k < count; k++) ids[k] = given[k];
-        size_t d = (size_t)s.m->text.d;
-        float *cond = limn_arena_floats(&s.ws, count * d), *pooled = limn_arena_floats(&s.ws, d);
-        limn_text_run(e, &s.m->text, ids, 1, cond, pooled);
-        snprintf(name, sizeof name, "%s.last_hidden_state", prompts[i]);
-        check(name, cond, golden_f32(g, name, NULL), count * d, TEXT_TOLERANCE);
-        snprintf(name, sizeof name, "%s.pooler_output", prompts[i]);
-        check(name, pooled, golden_f32(g, name, NULL), d, TEXT_TOLERANCE);
+    for (int i = 0; i < s.m->encoders; i++) {
+        snprintf(path, sizeof path, "tests/golden/%s/golden/%s.safetensors", model, files[i]);
+        golden *g = golden_open(path);
+        for (int k = 0; k < 3; k++) check_prompt(e, &s.m->text[i], g, prompts[k]);
+        golden_close(g);
     }
-    golden_close(g);
     stage_close(&s);
+}
+
+/* Text, and what SDXL has beside it, as the file gives them to the U-Net. */
+static limn_unet_condition condition_of(const golden *g, const limn_unet *unet) {
+    int shape[8];
+    golden_shape(g, "in.encoder_hidden_states", shape);
+    limn_unet_condition c = {
+        .n = shape[0], .tokens = shape[1], .cond = golden_f32(g, "in.encoder_hidden_states", NULL)};
+    if (unet->number_d > 0) {
+        const float *numbers = golden_f32(g, "in.time_ids", NULL);
+        c.pooled = golden_f32(g, "in.text_embeds", NULL);
+        for (int i = 0; i < LIMN_UNET_NUMBERS; i++) c.numbers[i] = (int)numbers[i];
+    }
+    return c;
 }
 
 static void unet_of(const char *model) {
@@ -132,13 +181,11 @@ static void unet_of(const char *model) {
         snprintf(path, sizeof path, "tests/golden/%s/golden/unet_%s.safetensors", model, files[i]);
         golden *g = golden_open(path);
         size_t mark = limn_arena_mark(&s.ws);
-        int shape[8];
-        golden_shape(g, "in.encoder_hidden_states", shape);
         limn_map x = map_of(e, g, "in.sample");
         limn_map out = limn_map_take(e, x.n, x.h, x.w, s.m->unet.out_c);
         limn_unet_context context;
-        limn_unet_prepare(e, &s.m->unet, golden_f32(g, "in.encoder_hidden_states", NULL), x.n,
-                          shape[1], NULL, &context);
+        const limn_unet_condition condition = condition_of(g, &s.m->unet);
+        limn_unet_prepare(e, &s.m->unet, &condition, &context);
         double t = golden_type(g, "in.timestep")[0] == 'I'
                        ? (double)*golden_i64(g, "in.timestep", NULL)
                        : (double)*golden_f32(g, "in.timestep", NULL);
@@ -177,6 +224,10 @@ static void test_text_sd21(void **state) {
     (void)state;
     text_of("tiny-sd21");
 }
+static void test_text_sdxl(void **state) {
+    (void)state;
+    text_of("tiny-sdxl");
+}
 static void test_unet_sd15(void **state) {
     (void)state;
     unet_of("tiny-sd15");
@@ -185,6 +236,10 @@ static void test_unet_sd21(void **state) {
     (void)state;
     unet_of("tiny-sd21");
 }
+static void test_unet_sdxl(void **state) {
+    (void)state;
+    unet_of("tiny-sdxl");
+}
 static void test_vae_sd15(void **state) {
     (void)state;
     vae_of("tiny-sd15");
@@ -192,6 +247,10 @@ static void test_vae_sd15(void **state) {
 static void test_vae_sd21(void **state) {
     (void)state;
     vae_of("tiny-sd21");
+}
+static void test_vae_sdxl(void **state) {
+    (void)state;
+    vae_of("tiny-sdxl");
 }
 
 /* ---- the built-in model
@@ -204,13 +263,14 @@ static void vignette_stages(const char *name) {
     limn_exec *e = stage_exec(&s);
     snprintf(path, sizeof path, "tests/golden/vignette/%s.safetensors", name);
     golden *g = golden_open(path);
-    size_t rows = (size_t)s.m->text.positions, d = (size_t)s.m->text.d, count = 0;
+    size_t rows = (size_t)s.m->text[0].positions, d = (size_t)s.m->text[0].d, count = 0;
     float *cond = limn_arena_floats(&s.ws, 2 * rows * d), *pooled = limn_arena_floats(&s.ws, 2 * d);
     int32_t ids[2 * 77];
     memcpy(ids, golden_i32(g, "ids_negative", &count), rows * sizeof *ids);
     assert_int_equal(count, rows);
     memcpy(ids + rows, golden_i32(g, "ids", NULL), rows * sizeof *ids);
-    limn_text_run(e, &s.m->text, ids, 2, cond, pooled);
+    const int32_t *const both[LIMN_ENCODERS_MOST] = {ids, ids};
+    limn_encode_ids(e, s.m, both, 2, cond, pooled);
     check("cond_negative", cond, golden_f32(g, "cond_negative", NULL), rows * d, TEXT_TOLERANCE);
     check("cond", cond + rows * d, golden_f32(g, "cond", NULL), rows * d, TEXT_TOLERANCE);
     check("pooled", pooled + d, golden_f32(g, "pooled", NULL), d, TEXT_TOLERANCE);
@@ -220,7 +280,9 @@ static void vignette_stages(const char *name) {
     const float *all = golden_f32(g, "latents", NULL);
     const int32_t *timesteps = golden_i32(g, "timesteps", NULL);
     limn_unet_context context;
-    limn_unet_prepare(e, &s.m->unet, cond, 2, (int)rows, pooled, &context);
+    const limn_unet_condition condition = {
+        .n = 2, .tokens = (int)rows, .cond = cond, .pooled = pooled};
+    limn_unet_prepare(e, &s.m->unet, &condition, &context);
     for (int step = 0; step <= 10; step += 10) {
         snprintf(path, sizeof path, "unet.step%d.prompt", step);
         if (step > 0 && !golden_has(g, path)) continue;
@@ -265,11 +327,12 @@ static void test_vignette_cats(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_sd15),      cmocka_unit_test(test_text_sd21),
-        cmocka_unit_test(test_unet_sd15),      cmocka_unit_test(test_unet_sd21),
-        cmocka_unit_test(test_vae_sd15),       cmocka_unit_test(test_vae_sd21),
-        cmocka_unit_test(test_vignette_apple), cmocka_unit_test(test_vignette_island),
-        cmocka_unit_test(test_vignette_cats),
+        cmocka_unit_test(test_text_sd15),       cmocka_unit_test(test_text_sd21),
+        cmocka_unit_test(test_text_sdxl),       cmocka_unit_test(test_unet_sd15),
+        cmocka_unit_test(test_unet_sd21),       cmocka_unit_test(test_unet_sdxl),
+        cmocka_unit_test(test_vae_sd15),        cmocka_unit_test(test_vae_sd21),
+        cmocka_unit_test(test_vae_sdxl),        cmocka_unit_test(test_vignette_apple),
+        cmocka_unit_test(test_vignette_island), cmocka_unit_test(test_vignette_cats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,65 @@
+/* A model's weights: found and checked in a first pass, packed in a second. */
+#include "base/team.h"
+#include "render/opening.h"
+
+#include <stdlib.h>
+
+/* Goes through all parts once: with a measuring arena to count, with a real one to hand out. */
+static limn_status load_parts(limn_opening *o) {
+    limn_loader *ld = &o->loader;
+    limn_model *m = o->m;
+    ld->job_count = 0;
+    for (int i = 0; i < m->encoders; i++) {
+        ld->tensors = o->text_tensors[i];
+        limn_text_load(ld, o->text[i], limn_encoder_folders[i], &m->text[i]);
+    }
+    ld->tensors = o->unet_tensors;
+    ld->int8 = m->int8;
+    limn_unet_load(ld, o->unet, &m->unet);
+    ld->int8 = false;
+    ld->tensors = o->vae_tensors;
+    limn_vae_load(ld, o->vae, &m->vae);
+    return ld->status;
+}
+
+/* Jobs [0, files) hash the files, the others pack the weights. */
+static void open_task(void *ctx, int i) {
+    limn_opening *o = ctx;
+    int files = limn_folder_file_count(o->folder);
+    if (i < files) limn_folder_hash_file(o->folder, i);
+    if (i < files) return;
+    limn_load_pack_one(&o->loader, i - files);
+    limn_folder_forget(o->folder, o->loader.jobs[i - files].tensor);
+}
+
+limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
+    limn_arena plan = limn_arena_measure();
+    o->loader = (limn_loader){.k = o->m->kernels,
+                              .arena = &plan,
+                              .keep_half = limn_folder_parameters(o->folder) > LIMN_HALF_FROM,
+                              .err = o->err};
+    limn_status status = load_parts(o);
+    if (status == LIMN_OK && o->m->int8 && o->loader.int8_count == 0)
+        status = limn_fail(o->err, LIMN_E_INPUT,
+                           "%s: int8 suits no layer of the U-Net: none that could be int8 has 32 "
+                           "channels; use float32",
+                           o->m->name);
+    *bytes = plan.peak;
+    return status;
+}
+
+limn_status limn_open_weights(limn_opening *o, size_t bytes) {
+    o->loader.jobs_room = o->loader.job_count;
+    o->loader.jobs = calloc((size_t)o->loader.jobs_room, sizeof *o->loader.jobs);
+    if (!o->loader.jobs)
+        return limn_fail(o->err, LIMN_E_MEMORY, "no memory to load the model %s", o->m->name);
+    limn_status status = limn_arena_open(&o->m->weights, bytes, o->err);
+    if (status != LIMN_OK) return status;
+    o->loader.arena = &o->m->weights;
+    status = load_parts(o);
+    if (status != LIMN_OK) return status;
+    limn_parallel(o->threads, limn_folder_file_count(o->folder) + o->loader.job_count, open_task,
+                  o);
+    limn_folder_hash(o->folder, o->m->sha256);
+    return LIMN_OK;
+}

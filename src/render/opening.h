@@ -1,0 +1,56 @@
+/* Inside src/render: a model being opened, and the files that open it, in order:
+ *
+ *   open_files.c    the folder's configurations, tensors and tokenizers
+ *   open_weights.c  two passes over the networks: measure and check, then pack
+ *   open_fit.c      whether the parts fit each other, and what the model wants
+ *   model.c         all of it, and the model's life */
+#ifndef LIMN_RENDER_OPENING_H
+#define LIMN_RENDER_OPENING_H
+
+#include "render/model.h"
+
+/* What limn knows about a pipeline's class. */
+typedef struct limn_pipeline {
+    const char *class_name; /* _class_name in model_index.json */
+    bool joined;            /* two text encoders, as SDXL has them */
+    bool corrects;          /* it sets steps_offset 1 and clip_sample false, whatever files say */
+} limn_pipeline;
+
+/* Opening, under way. */
+typedef struct limn_opening {
+    limn_model *m;
+    limn_folder *folder;
+    limn_loader loader;
+    const limn_pipeline *pipeline;
+    const limn_config *index, *text[LIMN_ENCODERS_MOST], *unet, *vae;
+    const limn_tensors *text_tensors[LIMN_ENCODERS_MOST], *unet_tensors, *vae_tensors;
+    int threads, max_tokens;
+    limn_error *err;
+} limn_opening;
+
+/* The folders of the text encoders and of their tokenizers, [LIMN_ENCODERS_MOST] each. */
+extern const char *const limn_encoder_folders[];
+extern const char *const limn_tokenizer_folders[]; /* see above */
+
+/* Reads the configurations and the schedule; says how many encoders there are. */
+limn_status limn_open_configs(limn_opening *o);
+
+/* Finds the components' tensors. */
+limn_status limn_open_tensors(limn_opening *o);
+
+/* Opens the tokenizers; the encoders must have been measured. */
+limn_status limn_open_tokenizers(limn_opening *o);
+
+/* The first pass: every tensor is found and checked, and the memory counted. */
+limn_status limn_open_measure(limn_opening *o, size_t *bytes);
+
+/* The second pass: memory is handed out and filled, while the files are hashed. */
+limn_status limn_open_weights(limn_opening *o, size_t bytes);
+
+/* Checks that the parts fit each other. LIMN_E_INPUT with the keys that do not. */
+limn_status limn_open_check(const limn_opening *o);
+
+/* The model's own wishes ("limn" in model_index.json), or what its kind is used with. */
+limn_status limn_open_wishes(limn_opening *o);
+
+#endif
