@@ -64,20 +64,21 @@ static bool caches(const limn_denoise_task *task) {
     return task->cache_interval > 1;
 }
 
-/* The U-Net's evaluation at a call; the deep feature is made anew every cache_interval calls. */
-static void evaluate(loop *l, int call, double timestep) {
+/* The U-Net's evaluation in a step, from 0; the deep feature is made anew in every cache_interval-th
+ * step, by each of its evaluations. */
+static void evaluate(loop *l, int step, double timestep) {
     const limn_unet *unet = l->task->unet;
     if (!caches(l->task)) {
         limn_unet_run(l->e, unet, &l->in, timestep, &l->context, &l->out);
         return;
     }
-    if (call % l->task->cache_interval == 0) l->deep.filled = false;
+    if (step % l->task->cache_interval == 0) l->deep.filled = false;
     limn_unet_run_deep(l->e, unet, &l->in, timestep, &l->context, &l->deep, &l->out);
 }
 
 static limn_status one_call(loop *l, int call, limn_error *err) {
     fill_input(l);
-    evaluate(l, call, limn_sampling_timestep(l->run, call));
+    evaluate(l, limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
     guide(&l->out, l->task->guidance);
     if (limn_sampling_wants_noise(l->run)) draw_noise(l);
     limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
@@ -106,9 +107,10 @@ static limn_status all_calls(loop *l, limn_error *err) {
     return LIMN_OK;
 }
 
-/* Takes what the calls take, once for each kind of call, and counts the work of all of them. */
+/* Takes what the calls take, once for each kind of call, and counts the work of all of them (a
+ * sampler of two calls a step has but one in its last: one full call too many may be counted). */
 static void measure_calls(loop *l) {
-    int calls = limn_sampling_calls_of(l->task->sampler, l->task->steps);
+    int steps = l->task->steps, calls = limn_sampling_calls_of(l->task->sampler, steps);
     int every = caches(l->task) ? l->task->cache_interval : 1;
     double start = l->e->flop;
     evaluate(l, 0, 0);
@@ -117,7 +119,8 @@ static void measure_calls(loop *l) {
         evaluate(l, 1, 0);
         shallow = l->e->flop - start - full;
     }
-    int fulls = (calls + every - 1) / every;
+    int fulls = (steps + every - 1) / every * ((2 * calls + steps) / (2 * steps));
+    if (fulls > calls) fulls = calls;
     l->e->flop = start + full * fulls + shallow * (calls - fulls);
     if (l->task->watch) l->task->watch(l->task->user, 0, l->x);
 }
