@@ -84,18 +84,20 @@ typedef struct limn_model limn_model;
 
 /* What a model is and what it wants. Strings live as long as the model. */
 typedef struct limn_model_info {
-    const char *name;       /* the folder's last component, or the model's own name */
-    const char *sha256;     /* 64 hex digits over every file that was read (docs/formats.md) */
-    int width, height;      /* its preferred size, px */
-    int size_step_px;       /* width and height must be multiples of this */
-    int steps;              /* its preferred number of steps */
-    double guidance;        /* its preferred guidance scale */
-    const char *sampler;    /* its preferred sampler, by name */
-    int max_tokens;         /* tokens of a prompt that it can take, without begin and end */
-    uint64_t parameters;    /* numbers in all its tensors */
-    size_t resident_bytes;  /* memory it holds */
-    const char *prediction; /* "epsilon", "v_prediction" or "sample" */
-    const char *precision;  /* what the U-Net's products are computed in: "float32" or "int8" */
+    const char *name;         /* the folder's last component, or the model's own name */
+    const char *sha256;       /* 64 hex digits over every file that was read (docs/formats.md) */
+    int width, height;        /* its preferred size, px */
+    int size_step_px;         /* width and height must be multiples of this */
+    int steps;                /* its preferred number of steps */
+    double guidance;          /* its preferred guidance scale */
+    const char *sampler;      /* its preferred sampler, by name */
+    int max_tokens;           /* tokens of a prompt that it can take, without begin and end */
+    uint64_t parameters;      /* numbers in all its tensors */
+    size_t resident_bytes;    /* memory it holds */
+    const char *prediction;   /* "epsilon", "v_prediction" or "sample" */
+    const char *precision;    /* what the U-Net's products are computed in: "float32" or "int8" */
+    const char *taesd_name;   /* the TAESD that decodes in the VAE's place; "" where none does */
+    const char *taesd_sha256; /* of its file, 64 hex digits; "" where none does */
 } limn_model_info;
 
 /* How a model is opened. Zeroed = as it is usually done. Strings are read during the call only. */
@@ -105,6 +107,10 @@ typedef struct limn_open_options {
      * weights take a quarter of the memory and pictures are near to those of float32 but not the
      * same (docs/numerics.md). The recipe says which. */
     const char *precision;
+    /* A TAESD that decodes in the VAE's place: a safetensors file, or a folder as diffusers'
+     * AutoencoderTiny is saved; NULL: none. It takes a fraction of the time and memory, and its
+     * pictures are near to the VAE's but not the same. The recipe has its name and hash. */
+    const char *taesd;
 } limn_open_options;
 
 /* Loads the model folder at `path` (diffusers' layout). options may be NULL. *out is the caller's,
@@ -315,6 +321,11 @@ LIMN_API int limn_recipe_contract(const limn_recipe *recipe);           /* see a
 
 /* The precision of a recipe, for limn_open_options: "float32" where it says nothing. */
 LIMN_API const char *limn_recipe_precision(const limn_recipe *recipe);
+
+/* The TAESD of a recipe, which limn_open_options.taesd has to name again: the name of its file and
+ * the file's sha256; "" where the model's own decoder drew the picture. */
+LIMN_API const char *limn_recipe_taesd_name(const limn_recipe *recipe);
+LIMN_API const char *limn_recipe_taesd_sha256(const limn_recipe *recipe); /* see above */
 
 /* Releases a recipe. NULL is fine. */
 LIMN_API void limn_recipe_free(limn_recipe *recipe);

@@ -48,6 +48,10 @@ typedef struct limn_vae {
 /* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
 void limn_vae_load(limn_loader *ld, const limn_config *config, limn_vae *out);
 
+/* Reads the configuration alone, where something else decodes: there is no basis, and no part may
+ * be run. */
+void limn_vae_describe(limn_loader *ld, const limn_config *config, limn_vae *out);
+
 /* Decodes. out [n, h x scale_px, w x scale_px, 3] is the caller's memory. latents is not changed.
  */
 void limn_vae_decode(limn_exec *e, const limn_vae *m, const limn_map *latents, limn_map *out);

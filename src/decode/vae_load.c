@@ -125,3 +125,10 @@ void limn_vae_load(limn_loader *ld, const limn_config *config, limn_vae *out) {
         out->basis_decode =
             limn_load_linear(ld, "basis_decode", 3 * out->basis * out->basis, z, true);
 }
+
+void limn_vae_describe(limn_loader *ld, const limn_config *config, limn_vae *out) {
+    int groups = 32;
+    *out = (limn_vae){0};
+    if (ld->status == LIMN_OK) read_config(ld, config, out, &groups);
+    out->basis = 0;
+}

@@ -23,6 +23,8 @@ typedef struct limn_recipe_facts {
     int contract;             /* LIMN_CONTRACT of the library that drew it */
     const char *version;      /* limn_version() of it */
     const char *precision;    /* "float32" or "int8" */
+    const char *taesd_name;   /* NULL or "": the model's own decoder */
+    const char *taesd_sha256; /* beside taesd_name */
 } limn_recipe_facts;
 
 /* Writes the canonical JSON of a picture's recipe: one line, keys in a fixed order, every setting

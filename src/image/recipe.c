@@ -27,8 +27,13 @@ static limn_status keep(const char **slot, const char *text, limn_error *err) {
 limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
     limn_recipe *r = calloc(1, sizeof *r);
     if (!r) return limn_fail(err, LIMN_E_MEMORY, "no memory for a recipe");
-    const char **empty[] = {&r->request.prompt, &r->request.negative, &r->request.sampler,
-                            (const char **)&r->model_name, (const char **)&r->model_sha256};
+    const char **empty[] = {&r->request.prompt,
+                            &r->request.negative,
+                            &r->request.sampler,
+                            (const char **)&r->model_name,
+                            (const char **)&r->model_sha256,
+                            (const char **)&r->taesd_name,
+                            (const char **)&r->taesd_sha256};
     limn_status status = keep(&r->request.schedule, "model", err);
     if (!status) status = keep(&r->request.rng, "torch", err);
     if (!status) status = keep((const char **)&r->precision, limn_precision_name(false), err);
@@ -50,6 +55,8 @@ void limn_recipe_free(limn_recipe *recipe) {
     free(recipe->precision);
     free(recipe->model_name);
     free(recipe->model_sha256);
+    free(recipe->taesd_name);
+    free(recipe->taesd_sha256);
     free(recipe);
 }
 
@@ -67,6 +74,14 @@ const char *limn_recipe_model_name(const limn_recipe *recipe) {
 
 const char *limn_recipe_precision(const limn_recipe *recipe) {
     return recipe->precision;
+}
+
+const char *limn_recipe_taesd_name(const limn_recipe *recipe) {
+    return recipe->taesd_name;
+}
+
+const char *limn_recipe_taesd_sha256(const limn_recipe *recipe) {
+    return recipe->taesd_sha256;
 }
 
 int limn_recipe_contract(const limn_recipe *recipe) {
@@ -235,6 +250,15 @@ static limn_status set_precision(limn_recipe *r, const char *name, const char *v
     return status ? status : keep((const char **)&r->precision, limn_precision_name(int8), err);
 }
 
+/* A recipe cannot hold a TAESD's numbers, so all that can be said is that none is wanted. */
+static limn_status set_taesd(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    if (strcmp(value, "none") != 0)
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected none (a TAESD is given by its file)",
+                         name, value);
+    limn_status status = keep((const char **)&r->taesd_name, "", err);
+    return status ? status : keep((const char **)&r->taesd_sha256, "", err);
+}
+
 /* The settings by their names in a recipe, then those that people type. */
 static const struct {
     const char *name;
@@ -252,6 +276,7 @@ static const struct {
     {"rng", set_rng},
     {"eta", set_eta},
     {"precision", set_precision},
+    {"taesd", set_taesd},
     {"negative", set_negative},
     {"guidance", set_guidance},
     {"cfg_scale", set_guidance},
@@ -277,7 +302,7 @@ static limn_status fail_setting(const char *name, limn_error *err) {
     return limn_fail(err, LIMN_E_USAGE,
                      "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
                      "guidance_scale, width, height, size, sampler, schedule, rng, eta, "
-                     "precision%s",
+                     "precision, taesd%s",
                      name, list);
 }
 

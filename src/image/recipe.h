@@ -9,6 +9,7 @@ struct limn_recipe {
     limn_request request;
     char *model_name, *model_sha256; /* "" where unknown */
     char *precision;                 /* "float32" where unknown */
+    char *taesd_name, *taesd_sha256; /* "" where the model's own decoder was used */
     int contract;                    /* 0 where unknown */
 };
 

@@ -83,6 +83,21 @@ static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn
     return status;
 }
 
+/* Takes the decoder beside the model, where the recipe names one. */
+static limn_status take_taesd(const json_t *object, limn_recipe *recipe, limn_error *err) {
+    const json_t *taesd = json_object_get(object, "taesd");
+    const char *name = json_string_value(json_object_get(taesd, "name"));
+    const char *sha256 = json_string_value(json_object_get(taesd, "sha256"));
+    if (!taesd || json_is_null(taesd)) return LIMN_OK;
+    if (!name || !sha256 || strlen(sha256) != 64)
+        return limn_fail(err, LIMN_E_INPUT,
+                         "the picture's recipe: 'taesd' has to have a name and a sha256");
+    limn_status status =
+        limn_recipe_keep((const char **)&recipe->taesd_name, name, strlen(name), err);
+    if (status) return status;
+    return limn_recipe_keep((const char **)&recipe->taesd_sha256, sha256, strlen(sha256), err);
+}
+
 limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_error *err) {
     json_t *object;
     limn_status status = limn_json_read((const uint8_t *)json, strlen(json), "the picture",
@@ -95,6 +110,7 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_model(object, recipe, err);
+    if (!status) status = take_taesd(object, recipe, err);
     json_decref(object);
     return status;
 }

@@ -75,6 +75,13 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_text(&b, "name", f->model_name);
     add_text(&b, "sha256", f->model_sha256);
     limn_image_add_text(&b, "}");
+    if (f->taesd_name && *f->taesd_name) {
+        add_key(&b, "taesd");
+        limn_image_add_text(&b, "{");
+        add_text(&b, "name", f->taesd_name);
+        add_text(&b, "sha256", f->taesd_sha256);
+        limn_image_add_text(&b, "}");
+    }
     add_whole(&b, "contract", f->contract);
     add_text(&b, "version", f->version);
     limn_image_add_text(&b, "}");
@@ -166,6 +173,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
         limn_image_add_text(&b, ", ");
     }
     add_labelled(&b, q);
+    if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
     limn_image_add_text(&b, "Version: limn ");
     limn_image_add_text(&b, f->version ? f->version : "");
     return limn_image_take(&b, text, err);

@@ -117,6 +117,10 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
 limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int kernel, int stride,
                          int pad);
 
+/* The same without a bias. */
+limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, int kernel,
+                              int stride, int pad);
+
 /* NAME.weight [c] and NAME.bias [c]. groups = 0 for layer norm. */
 limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, double eps);
 
@@ -166,11 +170,12 @@ limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c);
  * a result takes the place of what it was made from. */
 void limn_map_settle(limn_exec *e, size_t mark, limn_map *m);
 
-/* What happens to a product on its way out: out = act(x w + bias) + residual. */
+/* What happens to a product on its way out: out = last(act(x w + bias) + residual). */
 typedef struct limn_finish {
     const float *bias; /* beside the matrix's own: [n, matrix.n], one row for each image; or NULL */
     limn_activation act;
     const float *residual; /* shaped as the output, or NULL; not the output itself */
+    limn_activation last;
 } limn_finish;
 
 /* out[rows, w->n] = x[rows, w->k] w. x's rows are x_stride floats apart. finish may be NULL. */

@@ -136,8 +136,8 @@ limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bo
     return limn_load_linears(ld, name, &(const char *){""}, 1, n, k, bias);
 }
 
-limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int kernel, int stride,
-                         int pad) {
+limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, int kernel,
+                              int stride, int pad) {
     limn_conv conv = {{.n = n, .k = kernel * kernel * c}, c, kernel, stride, pad};
     limn_pack_job job = {.taps = kernel * kernel};
     const uint64_t shape[4] = {(uint64_t)n, (uint64_t)c, (uint64_t)kernel, (uint64_t)kernel};
@@ -149,8 +149,15 @@ limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int ke
     job.tensor = want(ld, part, 4, shape);
     take_matrix(ld, &conv.matrix, stays_half(ld, part), &job);
     add_job(ld, &job);
+    return conv;
+}
+
+limn_conv limn_load_conv(limn_loader *ld, const char *name, int n, int c, int kernel, int stride,
+                         int pad) {
+    limn_conv conv = limn_load_conv_bare(ld, name, n, c, kernel, stride, pad);
+    char part[256];
     snprintf(part, sizeof part, "%s.bias", name);
-    conv.matrix.bias = load_plain(ld, part, 1, shape);
+    conv.matrix.bias = load_plain(ld, part, 1, &(uint64_t){(uint64_t)n});
     return conv;
 }
 

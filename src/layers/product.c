@@ -172,18 +172,20 @@ static void run_int8(const work *k, const region *g) {
 
 /* Biases, activation and residual over the region. */
 static void finish_region(const work *k, const region *g) {
-    static const limn_finish none = {NULL, LIMN_ACT_NONE, NULL};
+    static const limn_finish none = {.bias = NULL};
     const limn_finish *f = k->finish ? k->finish : &none;
     size_t column = (size_t)g->panel * (size_t)k->kernels->panel;
     int columns = limn_least(g->panels * k->kernels->panel, k->w->n - (int)column);
     const float *bias = k->w->bias ? k->w->bias + column : NULL;
     const float *own = f->bias ? f->bias + (size_t)g->image * (size_t)k->w->n + column : NULL;
-    if (!bias && !own && !f->residual && f->act == LIMN_ACT_NONE) return;
+    bool plain = f->act == LIMN_ACT_NONE && f->last == LIMN_ACT_NONE;
+    if (!bias && !own && !f->residual && plain) return;
     for (int i = 0; i < g->rows; i++) {
         float *out = output_at(k, g, i, g->panel);
         const float *residual = f->residual ? f->residual + (out - k->out) : NULL;
         if (bias && own) k->kernels->finish(out, bias, LIMN_ACT_NONE, NULL, columns, out);
         k->kernels->finish(out, own ? own : bias, f->act, residual, columns, out);
+        if (f->last != LIMN_ACT_NONE) k->kernels->finish(out, NULL, f->last, NULL, columns, out);
     }
 }
 

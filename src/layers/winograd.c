@@ -117,7 +117,7 @@ static void product_task(void *ctx, int task) {
 
 /* Bias, activation and residual of one pixel's group of channels, on its way to its place. */
 static void finish_pixel(const wino *w, int image, size_t pixel, const float *sums) {
-    static const limn_finish none = {NULL, LIMN_ACT_NONE, NULL};
+    static const limn_finish none = {.bias = NULL};
     const limn_finish *f = w->finish ? w->finish : &none;
     const limn_matrix *matrix = &w->conv->matrix;
     size_t n = (size_t)matrix->n, column = (size_t)w->panel0 * (size_t)w->kernels->panel;
@@ -128,6 +128,7 @@ static void finish_pixel(const wino *w, int image, size_t pixel, const float *su
     w->kernels->finish(sums, matrix->bias ? matrix->bias + column : NULL,
                        own ? LIMN_ACT_NONE : f->act, own ? NULL : residual, columns, out);
     if (own) w->kernels->finish(out, own, f->act, residual, columns, out);
+    if (f->last != LIMN_ACT_NONE) w->kernels->finish(out, NULL, f->last, NULL, columns, out);
 }
 
 static void output_task(void *ctx, int task) {

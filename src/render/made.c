@@ -13,6 +13,8 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
         .contract = LIMN_CONTRACT,
         .version = limn_version(),
         .precision = info.precision,
+        .taesd_name = info.taesd_name,
+        .taesd_sha256 = info.taesd_sha256,
     };
     return limn_recipe_json(&facts, json, err);
 }
@@ -45,6 +47,10 @@ static limn_status compare(const limn_model *model, const limn_request *request,
     if (strcmp(limn_recipe_precision(recipe), limn_model_describe(model).precision) != 0) {
         return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn in %s instead of %s", path,
                          limn_recipe_precision(recipe), limn_model_describe(model).precision);
+    }
+    if (strcmp(limn_recipe_taesd_sha256(recipe), limn_model_describe(model).taesd_sha256) != 0) {
+        return limn_fail(err, LIMN_E_CREATE, "%s is there already, decoded by another decoder",
+                         path);
     }
     return compare_requests(model, request, limn_recipe_request(recipe), path, err);
 }

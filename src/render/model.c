@@ -17,6 +17,8 @@ static void describe(const limn_opening *o) {
     i->parameters = limn_folder_parameters(o->folder);
     i->resident_bytes = m->weights.size;
     i->precision = limn_precision_name(m->int8);
+    i->taesd_name = strcpy(m->taesd_name, o->taesd.name);
+    i->taesd_sha256 = strcpy(m->taesd_sha256, o->taesd.sha256);
     i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
                     : m->schedule.prediction == LIMN_PREDICT_SAMPLE ? "sample"
                                                                     : "epsilon";
@@ -46,10 +48,12 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     bool int8;
     limn_status status = limn_precision_find(precision, &int8, error);
     if (status == LIMN_OK) status = limn_folder_open(path, &o.folder, error);
-    if (status != LIMN_OK) return status;
-    o.m = calloc(1, sizeof *o.m);
+    if (status == LIMN_OK && how.taesd) status = limn_taesd_files_open(how.taesd, &o.taesd, error);
+    o.m = status == LIMN_OK ? calloc(1, sizeof *o.m) : NULL;
     if (!o.m) {
         limn_folder_close(o.folder);
+        limn_taesd_files_close(&o.taesd);
+        if (status != LIMN_OK) return status;
         return limn_fail(error, LIMN_E_MEMORY, "no memory to load the model %s", path);
     }
     o.m->kernels = limn_kernels_pick();
@@ -59,6 +63,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     limn_fp_leave(fp);
     free(o.loader.jobs);
     limn_folder_close(o.folder);
+    limn_taesd_files_close(&o.taesd);
     if (status == LIMN_OK)
         *out = o.m;
     else

@@ -2,7 +2,7 @@
 #ifndef LIMN_RENDER_MODEL_H
 #define LIMN_RENDER_MODEL_H
 
-#include "decode/vae.h"
+#include "decode/decode.h"
 #include "denoise/denoise.h"
 #include "text/text.h"
 #include "tokens/tokens.h"
@@ -26,11 +26,19 @@ struct limn_model {
     bool zeros;  /* with an empty negative prompt, its conditioning is zeros */
     limn_unet unet;
     limn_vae vae;
+    limn_taesd taesd; /* where has_taesd: decodes in the VAE's place */
+    bool has_taesd;
     limn_schedule schedule;
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;
     char name[256], sha256[65], sampler[32];
-    bool int8; /* whether the U-Net was loaded so */
+    char taesd_name[256], taesd_sha256[65]; /* of a TAESD from outside; "" else */
+    bool int8;                              /* whether the U-Net was loaded so */
 };
+
+/* What decodes the model's latents. */
+static inline limn_decoder limn_model_decoder(const limn_model *m) {
+    return (limn_decoder){.vae = &m->vae, .taesd = m->has_taesd ? &m->taesd : NULL};
+}
 
 #endif

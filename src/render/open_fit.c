@@ -52,9 +52,20 @@ static limn_status check_latents(const limn_opening *o) {
                      m->name, c, in, c, 2 * c, 2 * c + 1);
 }
 
+static limn_status check_taesd(const limn_opening *o) {
+    const limn_model *m = o->m;
+    if (!m->has_taesd) return LIMN_OK;
+    limn_status status = same(o, "TAESD's number of latent channels", m->taesd.latent_c,
+                              "the VAE's latent_channels", m->vae.latent_c);
+    if (status != LIMN_OK) return status;
+    return same(o, "the pixels that a latent stands for to TAESD", m->taesd.scale_px,
+                "that to the VAE", m->vae.scale_px);
+}
+
 limn_status limn_open_check(const limn_opening *o) {
     limn_status status = check_text(o);
-    return status == LIMN_OK ? check_latents(o) : status;
+    if (status == LIMN_OK) status = check_latents(o);
+    return status == LIMN_OK ? check_taesd(o) : status;
 }
 
 limn_status limn_open_wishes(limn_opening *o) {

@@ -17,8 +17,7 @@ static limn_status load_parts(limn_opening *o) {
     ld->int8 = m->int8;
     limn_unet_load(ld, o->unet, &m->unet);
     ld->int8 = false;
-    ld->tensors = o->vae_tensors;
-    limn_vae_load(ld, o->vae, &m->vae);
+    limn_open_decoder(o);
     return ld->status;
 }
 

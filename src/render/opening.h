@@ -2,6 +2,7 @@
  *
  *   open_files.c    the folder's configurations, tensors and tokenizers
  *   open_weights.c  two passes over the networks: measure and check, then pack
+ *   open_decoder.c  the VAE or a TAESD, for each of the passes
  *   open_fit.c      whether the parts fit each other, and what the model wants
  *   model.c         all of it, and the model's life */
 #ifndef LIMN_RENDER_OPENING_H
@@ -24,6 +25,7 @@ typedef struct limn_opening {
     const limn_pipeline *pipeline;
     const limn_config *index, *text[LIMN_ENCODERS_MOST], *unet, *vae;
     const limn_tensors *text_tensors[LIMN_ENCODERS_MOST], *unet_tensors, *vae_tensors;
+    limn_taesd_files taesd; /* zeroed where none was asked for */
     int threads, max_tokens;
     limn_error *err;
 } limn_opening;
@@ -46,6 +48,9 @@ limn_status limn_open_measure(limn_opening *o, size_t *bytes);
 
 /* The second pass: memory is handed out and filled, while the files are hashed. */
 limn_status limn_open_weights(limn_opening *o, size_t bytes);
+
+/* What decodes, in a pass of open_weights.c. Faults stay in o->loader.status. */
+void limn_open_decoder(limn_opening *o);
 
 /* Checks that the parts fit each other. LIMN_E_INPUT with the keys that do not. */
 limn_status limn_open_check(const limn_opening *o);

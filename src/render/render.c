@@ -121,7 +121,8 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
     if (status != LIMN_OK) return status;
     limn_arena_release(r->e->ws, mark);
     limn_map picture = limn_map_take(r->e, 1, h, w, 3);
-    limn_vae_decode(r->e, &m->vae, &latents, &picture);
+    const limn_decoder decoder = limn_model_decoder(m);
+    limn_decode_run(r->e, &decoder, &latents, &picture);
     if (limn_exec_measuring(r->e)) return LIMN_OK;
     if (has_nan(picture.v, limn_map_count(&picture)))
         return limn_fail(r->err, LIMN_E_INPUT,
@@ -151,7 +152,9 @@ static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) 
                                      .model_sha256 = r->model->sha256,
                                      .contract = LIMN_CONTRACT,
                                      .version = limn_version(),
-                                     .precision = r->model->info.precision};
+                                     .precision = r->model->info.precision,
+                                     .taesd_name = r->model->info.taesd_name,
+                                     .taesd_sha256 = r->model->info.taesd_sha256};
     char *json = NULL, *text = NULL;
     limn_status status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);

@@ -30,6 +30,11 @@ static void warn_differences(const limn_tool_again_job *job) {
                        job->path, limn_recipe_model_name(job->recipe), sha256, info.name,
                        info.sha256);
     }
+    if (strcmp(limn_recipe_taesd_sha256(job->recipe), info.taesd_sha256) != 0) {
+        const char *was = limn_recipe_taesd_name(job->recipe), *is = info.taesd_name;
+        limn_tool_warn(job->options, "%s was decoded by %s, this is decoded by %s", job->path,
+                       was[0] ? was : "the model itself", is[0] ? is : "the model itself");
+    }
     int contract = limn_recipe_contract(job->recipe);
     if (contract != 0 && contract != LIMN_CONTRACT) {
         limn_tool_warn(job->options, "%s was drawn under numeric contract %d, this is %d",
@@ -60,9 +65,22 @@ static int draw_and_compare(const limn_tool_again_job *job, const char *output) 
     return result;
 }
 
+/* A picture that a TAESD decoded needs it again: it is no part of the model. */
+static int check_taesd(const limn_tool_again_job *job) {
+    const char *name = limn_recipe_taesd_name(job->recipe);
+    if (!name[0] || job->options->taesd) return LIMN_OK;
+    return limn_tool_fail(
+        LIMN_E_MISSING,
+        "%s was decoded by the TAESD %s (%.12s...); give it with --taesd PATH, or "
+        "do without by --set taesd=none",
+        job->path, name, limn_recipe_taesd_sha256(job->recipe));
+}
+
 static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
-    int status = limn_tool_model_open(job->options, limn_recipe_precision(job->recipe), &model);
+    int status = check_taesd(job);
+    if (status != LIMN_OK) return status;
+    status = limn_tool_model_open(job->options, limn_recipe_precision(job->recipe), &model);
     if (status != LIMN_OK) return status;
     job->model = model;
     warn_differences(job);

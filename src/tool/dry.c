@@ -40,6 +40,7 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
     limn_tool_print_request(stdout, request);
     print_line(stdout, "model", info.name);
     if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);
+    if (info.taesd_name[0]) print_line(stdout, "taesd", info.taesd_name);
     printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
            megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
            megabytes(plan->workspace_bytes));

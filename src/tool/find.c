@@ -47,7 +47,8 @@ int limn_tool_model_open(const limn_tool_options *options, const char *precision
                               "--model DIR or LIMN_MODEL)",
                               folder, folder, LIMN_PREFIX);
     }
-    const limn_open_options how = {.threads = options->threads, .precision = precision};
+    const limn_open_options how = {
+        .threads = options->threads, .precision = precision, .taesd = options->taesd};
     limn_error error;
     if (limn_model_open(path, &how, out, &error) != LIMN_OK) {
         return limn_tool_fail_with(&error);

@@ -14,6 +14,7 @@ enum {
     OPT_RNG,
     OPT_ETA,
     OPT_PRECISION,
+    OPT_TAESD,
     OPT_JSON,
     OPT_DRY_RUN,
     OPT_FORCE,
@@ -47,6 +48,7 @@ static const struct option own_options[] = {
     {"rng", required_argument, NULL, OPT_RNG},
     {"eta", required_argument, NULL, OPT_ETA},
     {"precision", required_argument, NULL, OPT_PRECISION},
+    {"taesd", required_argument, NULL, OPT_TAESD},
     {"json", no_argument, NULL, OPT_JSON},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"force", no_argument, NULL, OPT_FORCE},
@@ -85,6 +87,7 @@ static const struct {
     {'t', RENDERS | LIMN_TOOL_BENCH},
     {'q', ALL},
     {'h', ALL},
+    {OPT_TAESD, RENDERS},
     {OPT_VERSION, ALL},
     {OPT_DRY_RUN, RENDERS},
     {OPT_FORCE, RENDERS},
@@ -278,6 +281,9 @@ static int read_option(int value, const char *text, const char **sampler_schedul
         return LIMN_OK;
     case OPT_PRECISION:
         o->precision = text;
+        return LIMN_OK;
+    case OPT_TAESD:
+        o->taesd = text;
         return LIMN_OK;
     case OPT_SAMPLER:
     case OPT_SCHEDULE:

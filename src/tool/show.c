@@ -13,6 +13,11 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
         fputc(')', stdout);
     }
     fputc('\n', stdout);
+    if (limn_recipe_taesd_name(recipe)[0]) {
+        printf("%-12s", "taesd");
+        limn_tool_print_text(stdout, limn_recipe_taesd_name(recipe), 12);
+        putchar('\n');
+    }
     if (strcmp(limn_recipe_precision(recipe), "float32") != 0) {
         printf("%-12s", "precision");
         limn_tool_print_text(stdout, limn_recipe_precision(recipe), 12);

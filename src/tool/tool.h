@@ -34,7 +34,7 @@ typedef enum limn_tool_command {
 typedef struct limn_tool_options {
     limn_tool_command command;
     const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
-    const char *output, *model, *precision, *negative, *sampler, *schedule, *rng, *arch;
+    const char *output, *model, *precision, *taesd, *negative, *sampler, *schedule, *rng, *arch;
     uint64_t seed;
     double guidance, eta;
     int count, steps, width, height, threads, runs;
