@@ -27,7 +27,12 @@ static limn_request base_request(void) {
 }
 
 static limn_recipe_facts facts_of(const limn_request *r) {
-    return (limn_recipe_facts){r, "vignette", SHA256, 3, "0.1.0", "float32"};
+    return (limn_recipe_facts){.request = r,
+                               .model_name = "vignette",
+                               .model_sha256 = SHA256,
+                               .contract = 3,
+                               .version = "0.1.0",
+                               .precision = "float32"};
 }
 
 static char *json_of(const limn_request *r) {
@@ -95,6 +100,39 @@ static void test_json_is_exact(void **state) {
                         "\"sampler\":\"dpmpp_2m\",\"schedule\":\"karras\",\"rng\":\"torch\","
                         "\"eta\":0,\"precision\":\"float32\",\"model\":{\"name\":\"vignette\","
                         "\"sha256\":\"" SHA256 "\"},\"contract\":3,\"version\":\"0.1.0\"}");
+    free(json);
+}
+
+static void test_taesd(void **state) {
+    (void)state;
+    limn_request r = base_request();
+    limn_recipe_facts f = facts_of(&r);
+    limn_error error;
+    char *json = NULL, *text = NULL;
+    f.taesd_name = "taesd_decoder.safetensors";
+    f.taesd_sha256 = SHA256;
+    assert_int_equal(limn_recipe_json(&f, &json, &error), LIMN_OK);
+    assert_int_equal(limn_recipe_parameters(&f, &text, &error), LIMN_OK);
+    assert_non_null(strstr(text, "VAE Decoder: TAESD, "));
+    limn_recipe *back = must_read(json, NULL);
+    assert_string_equal(limn_recipe_taesd_name(back), f.taesd_name);
+    assert_string_equal(limn_recipe_taesd_sha256(back), SHA256);
+    assert_int_equal(limn_recipe_set(back, "taesd", "other", &error), LIMN_E_USAGE);
+    assert_int_equal(limn_recipe_set(back, "taesd", "none", &error), LIMN_OK);
+    assert_string_equal(limn_recipe_taesd_name(back), "");
+    limn_recipe_free(back);
+    free(json);
+    free(text);
+    f.taesd_sha256 = "0123";
+    assert_int_equal(limn_recipe_json(&f, &json, &error), LIMN_OK);
+    assert_refused(json, NULL, "'taesd' has to have a name and a sha256");
+    free(json);
+    limn_request plain = base_request();
+    json = json_of(&plain);
+    back = must_read(json, NULL);
+    assert_string_equal(limn_recipe_taesd_name(back), "");
+    assert_string_equal(limn_recipe_taesd_sha256(back), "");
+    limn_recipe_free(back);
     free(json);
 }
 
@@ -515,6 +553,7 @@ static void test_set(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_is_exact),
+        cmocka_unit_test(test_taesd),
         cmocka_unit_test(test_json_comes_back),
         cmocka_unit_test(test_numbers_are_shortest),
         cmocka_unit_test(test_locale_does_not_matter),
