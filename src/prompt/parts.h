@@ -5,12 +5,17 @@
  *   json_line.c a line of JSON    -> settings
  *   setting.c   a name and a value -> the request
  *   number.c    the numbers that are 0 where they are not used
+ *   syntax.c    a prompt           -> its parts, and their texts over the steps
+ *   editing.c   what [a:b:8] and [a|b] make of a text at a step
+ *   phrases.c   such a text        -> phrases with weights
+ *   decimal.c   numbers in prompts
  *   pool.c      who owns the strings
  *   utf8.c      UTF-8 */
 #ifndef LIMN_PROMPT_PARTS_H
 #define LIMN_PROMPT_PARTS_H
 
 #include "prompt/prompt.h"
+#include "prompt/syntax.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -63,6 +68,58 @@ bool limn_prompt_takes_words(const char *name);
  * LIMN_E_MEMORY. */
 limn_status limn_prompt_set(limn_prompt_state *s, const char *name, const limn_prompt_value *value,
                             bool *at_name, limn_error *err);
+
+/* ---- syntax ---------------------------------------------------------------------------------- */
+
+/* Reads the decimal number at text[0..size): [+-] digits with a '.' anywhere, or also with an
+ * exponent. Returns how many bytes it takes, 0 where none begins there; *point (may be NULL) says
+ * whether it has a '.'. Whatever the locale; exact up to 15 digits; huge ones are infinite. */
+size_t limn_prompt_decimal(const char *text, size_t size, bool exponent, double *number,
+                           bool *point);
+
+/* Python's \s and \w, as far as ASCII goes; beyond it every byte is part of a word. */
+bool limn_prompt_is_space(char c);
+bool limn_prompt_is_word(char c); /* see above */
+
+/* Whether `word` stands at text[at..size), with no other word character before or after it. */
+bool limn_prompt_word_at(const char *text, size_t size, size_t at, const char *word);
+
+/* The sentence about a prompt with more than LIMN_SYNTAX_MARKS_MOST marks. */
+limn_status limn_prompt_many_marks(size_t marks, limn_error *err);
+
+/* One [a:b:8] or [a|b]. */
+typedef struct limn_edit {
+    size_t open, close; /* its brackets */
+    size_t bar;         /* of [a|b]: its first in limn_editing.bars */
+    int bars;           /* how many; 0 = it is an [a:b:8] */
+    size_t colon;       /* of [a:b:8]: the one before b; `open` where there is no a */
+    size_t last;        /* the one before the number */
+    double when;        /* the number */
+    bool fraction;      /* whether it is a share of the steps */
+} limn_edit;
+
+/* A text whose edits were read. Zeroed = empty and fine to free. */
+typedef struct limn_editing {
+    const char *text; /* the caller's */
+    size_t size;
+    limn_edit *edits; /* [count], by `open` */
+    size_t count;
+    size_t *bars;  /* those of an edit stand together */
+    size_t *stack; /* scratch of limn_editing_at: the edits that it is in */
+} limn_editing;
+
+/* Finds the edits in text[0..size). LIMN_E_USAGE where there are more than LIMN_SYNTAX_MARKS_MOST
+ * brackets and bars, LIMN_E_MEMORY. */
+limn_status limn_editing_read(const char *text, size_t size, limn_editing *out, limn_error *err);
+
+/* Releases it. */
+void limn_editing_free(limn_editing *e);
+
+/* Whether the text of that step, from 1, may be another than that of the step before. */
+bool limn_editing_turns(const limn_editing *e, int step, int steps);
+
+/* Writes the text of that step, from 1, at most e->size bytes; returns how many. */
+size_t limn_editing_at(const limn_editing *e, int step, int steps, char *out);
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
