@@ -7,15 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checked.h"
-
-/* Files below this size are read, not mapped: cheaper, and nobody can cut them short under us. */
-#define LEAST_MAPPED_BYTES 65536
 
 /* ---- reasons --------------------------------------------------------------------------------- */
 
@@ -131,55 +127,100 @@ static int flush(int fd) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Puts the `size` bytes of an open regular file into memory of our own. A file that became shorter
- * meanwhile gives what there is. */
-static limn_status read_file(int fd, const char *path, size_t size, limn_bytes *out,
-                             limn_error *err) {
-    uint8_t *data = malloc(size ? size : 1);
-    if (!data) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for its %zu bytes", path, size);
-    size_t got = 0;
-    while (got < size) {
-        ssize_t n = read_some(fd, data + got, size - got);
-        if (n < 0) {
-            int code = errno;
-            free(data);
-            return fail(err, LIMN_E_IO, path, "cannot be read", code);
-        }
-        if (n == 0) break;
-        got += (size_t)n;
-    }
-    *out = (limn_bytes){.data = data, .size = got};
-    return LIMN_OK;
+/* What a file was when it was opened; see limn_source. */
+static int64_t nanoseconds(const struct stat *st) {
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-static limn_status read_or_map(int fd, const char *path, limn_bytes *out, limn_error *err) {
+/* Looks at an open file and describes it; not at what cannot be read by place. */
+static limn_status describe(int fd, const char *path, limn_source *out, limn_error *err) {
     struct stat st;
     if (fstat(fd, &st) != 0) return fail(err, LIMN_E_IO, path, "cannot be read", errno);
     if (S_ISDIR(st.st_mode)) return fail(err, LIMN_E_IO, path, "cannot be read", EISDIR);
     if (!S_ISREG(st.st_mode)) return limn_fail(err, LIMN_E_IO, "%s: not a regular file", path);
     if (st.st_size < 0 || (uintmax_t)st.st_size > PTRDIFF_MAX)
         return limn_fail(err, LIMN_E_MEMORY, "%s: too large for this machine", path);
-    size_t size = (size_t)st.st_size;
-    if (size >= LEAST_MAPPED_BYTES) {
-        void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map != MAP_FAILED) {
-            *out = (limn_bytes){.data = map, .size = size, .map = map};
-            return LIMN_OK;
-        }
-    }
-    return read_file(fd, path, size, out, err);
+    *out = (limn_source){
+        .name = path, .size = (uint64_t)st.st_size, .file = fd + 1, .changed_ns = nanoseconds(&st)};
+    return LIMN_OK;
 }
 
-limn_status limn_file_open(const char *path, limn_bytes *out, limn_error *err) {
-    *out = (limn_bytes){0};
+limn_status limn_source_open(const char *path, limn_source *out, limn_error *err) {
+    *out = (limn_source){0};
     /* O_NONBLOCK: a named pipe must not make us wait for its writer. */
     int fd = open_again(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
     if (fd < 0) {
         bool absent = errno == ENOENT || errno == ENOTDIR;
         return fail(err, absent ? LIMN_E_MISSING : LIMN_E_IO, path, "cannot be read", errno);
     }
-    limn_status status = read_or_map(fd, path, out, err);
-    close(fd);
+    limn_status status = describe(fd, path, out, err);
+    if (status != LIMN_OK) close(fd);
+    return status;
+}
+
+limn_status limn_source_read(const limn_source *s, uint64_t at, size_t count, void *out,
+                             limn_error *err) {
+    if (at > s->size || count > s->size - at)
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: %zu bytes are wanted from byte %llu on, but it ends at byte %llu",
+                         s->name, count, (unsigned long long)at, (unsigned long long)s->size);
+    if (count == 0) return LIMN_OK;
+    if (s->file == 0) {
+        memcpy(out, s->memory + at, count);
+        return LIMN_OK;
+    }
+    for (size_t got = 0; got < count;) {
+        size_t most = count - got < 1u << 30 ? count - got : 1u << 30;
+        ssize_t n = pread(s->file - 1, (char *)out + got, most, (off_t)(at + got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail(err, LIMN_E_IO, s->name, "cannot be read", errno);
+        if (n == 0)
+            return limn_fail(err, LIMN_E_INPUT,
+                             "%s: the file was shortened while it was read: it had %llu bytes, and "
+                             "now ends at or before byte %llu",
+                             s->name, (unsigned long long)s->size, (unsigned long long)(at + got));
+        got += (size_t)n;
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_source_check(const limn_source *s, limn_error *err) {
+    struct stat st;
+    if (s->file == 0) return LIMN_OK;
+    if (fstat(s->file - 1, &st) != 0) return fail(err, LIMN_E_IO, s->name, "cannot be read", errno);
+    if ((uint64_t)st.st_size == s->size && nanoseconds(&st) == s->changed_ns) return LIMN_OK;
+    return limn_fail(err, LIMN_E_INPUT, "%s: the file was changed while it was read", s->name);
+}
+
+void limn_source_close(limn_source *s) {
+    if (s->file > 0) close(s->file - 1);
+    *s = (limn_source){0};
+}
+
+limn_status limn_source_all(const limn_source *s, limn_bytes *out, limn_error *err) {
+    *out = (limn_bytes){0};
+    if (s->size > LIMN_FILE_MOST)
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: of %llu bytes; a file of this kind has at most %zu", s->name,
+                         (unsigned long long)s->size, LIMN_FILE_MOST);
+    size_t size = (size_t)s->size;
+    uint8_t *data = malloc(size ? size : 1);
+    if (!data)
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for its %zu bytes", s->name, size);
+    limn_status status = limn_source_read(s, 0, size, data, err);
+    if (status == LIMN_OK)
+        *out = (limn_bytes){.data = data, .size = size};
+    else
+        free(data);
+    return status;
+}
+
+limn_status limn_file_open(const char *path, limn_bytes *out, limn_error *err) {
+    limn_source source;
+    *out = (limn_bytes){0};
+    limn_status status = limn_source_open(path, &source, err);
+    if (status == LIMN_OK) status = limn_source_all(&source, out, err);
+    limn_source_close(&source);
     return status;
 }
 
@@ -217,19 +258,8 @@ limn_status limn_file_read_all(int fd, const char *name, size_t most, limn_bytes
     return LIMN_OK;
 }
 
-void limn_file_forget(const limn_bytes *b, const uint8_t *data, size_t size) {
-    if (!b->map) return; /* not a mapping: the bytes would be lost */
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t begin = ((uintptr_t)data + page - 1) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)data + size) & ~(page - 1);
-    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
 void limn_file_close(limn_bytes *b) {
-    if (b->map)
-        munmap(b->map, b->size);
-    else
-        free((void *)(uintptr_t)b->data);
+    free((void *)(uintptr_t)b->data);
     *b = (limn_bytes){0};
 }
 

@@ -1,8 +1,10 @@
 /* The only place that opens, reads, writes, renames or removes files.
  *
- * Reading: a whole file as bytes, mapped read-only. Writing: whole or not at all; the bytes go to a
- * temporary name in the same folder, are flushed to the disk (fsync), and are then given the real
- * name in one step, so a crash, a full disk or Ctrl-C leaves the old file or none, never half. */
+ * Reading: a small file whole, a large one by place, as a source. Nothing is mapped: a file that
+ * somebody shortens while limn reads it must give a sentence, and under a mapping it would be a
+ * signal. Writing: whole or not at all; the bytes go to a temporary name in the same folder, are
+ * flushed to the disk (fsync), and are then given the real name in one step, so a crash, a full
+ * disk or Ctrl-C leaves the old file or none, never half. */
 #ifndef LIMN_BASE_FILE_H
 #define LIMN_BASE_FILE_H
 
@@ -12,21 +14,55 @@
 typedef struct limn_bytes {
     const uint8_t *data;
     size_t size;
-    void *map; /* how data was had: a mapping, or NULL where it was read into malloc'd memory */
 } limn_bytes;
 
-/* Maps a regular file. LIMN_E_MISSING where there is none, LIMN_E_IO where it cannot be read or is
- * a folder or device. The caller closes it. */
+/* The most bytes that limn_file_open reads: more than any configuration, vocabulary, prompt file,
+ * manifest or picture has. Weights are not read whole. */
+#define LIMN_FILE_MOST ((size_t)1 << 30)
+
+/* Reads a regular file whole. LIMN_E_MISSING where there is none, LIMN_E_IO where it cannot be read
+ * or is a folder or device, LIMN_E_INPUT where it is larger than LIMN_FILE_MOST or becomes shorter
+ * meanwhile. The caller closes it. */
 limn_status limn_file_open(const char *path, limn_bytes *out, limn_error *err);
+
+/* Bytes that are read by place: an open file's, or bytes in memory. Zeroed = none, fine to close.
+ * One source may be read by several threads at once. */
+typedef struct limn_source {
+    const char *name;      /* what sentences call it; must outlive the source */
+    uint64_t size;         /* in bytes; a file's when it was opened */
+    const uint8_t *memory; /* the bytes, which must outlive the source, where there is no file */
+    int file;              /* its descriptor plus one; 0 = memory */
+    int64_t changed_ns;    /* the file's time of change when it was opened, since 1970 */
+} limn_source;
+
+/* Bytes in memory as a source. */
+static inline limn_source limn_source_of(const char *name, const uint8_t *bytes, size_t size) {
+    return (limn_source){.name = name, .size = size, .memory = bytes};
+}
+
+/* Opens a regular file; fails as limn_file_open does, whatever the size. The path is kept as the
+ * name. The caller closes it. */
+limn_status limn_source_open(const char *path, limn_source *out, limn_error *err);
+
+/* Reads `count` bytes from byte `at` on. LIMN_E_INPUT where the source has not so many, or the file
+ * was shortened since it was opened; LIMN_E_IO. */
+limn_status limn_source_read(const limn_source *s, uint64_t at, size_t count, void *out,
+                             limn_error *err);
+
+/* Reads all of it, up to LIMN_FILE_MOST bytes. *out is the caller's, for limn_file_close. */
+limn_status limn_source_all(const limn_source *s, limn_bytes *out, limn_error *err);
+
+/* LIMN_E_INPUT where the file was written to since it was opened (its size or time of change is
+ * another), so that what was read may be half of one and half of another; LIMN_E_IO. */
+limn_status limn_source_check(const limn_source *s, limn_error *err);
+
+/* Closes the file; memory stays its owner's. */
+void limn_source_close(limn_source *s);
 
 /* Reads everything from a file descriptor (standard input) up to `most` bytes; more is
  * LIMN_E_INPUT. `name` is what to call it. The caller closes it. */
 limn_status limn_file_read_all(int fd, const char *name, size_t most, limn_bytes *out,
                                limn_error *err);
-
-/* Says that part [data, data + size) of a file's bytes will not be read again soon, so that its
- * pages need not stay in memory. Read again, they come back. */
-void limn_file_forget(const limn_bytes *b, const uint8_t *data, size_t size);
 
 /* Gives a file's bytes back. */
 void limn_file_close(limn_bytes *b);

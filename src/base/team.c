@@ -163,3 +163,8 @@ void limn_parallel(int threads, int tasks, void (*task)(void *ctx, int i), void 
     single_loop loop = {tasks, task, ctx};
     limn_team_run(threads < tasks ? threads : tasks, run_single, &loop);
 }
+
+void limn_fault_keep(limn_fault *f, limn_status status, const limn_error *own) {
+    int none = LIMN_OK;
+    if (atomic_compare_exchange_strong(&f->status, &none, status) && f->err) *f->err = *own;
+}

@@ -12,6 +12,10 @@
 #ifndef LIMN_BASE_TEAM_H
 #define LIMN_BASE_TEAM_H
 
+#include <stdatomic.h>
+
+#include "base/error.h"
+
 typedef struct limn_team limn_team;
 
 /* Runs body(ctx, team) on the calling thread with `threads` threads in all at its service; returns
@@ -27,5 +31,14 @@ void limn_team_loop(limn_team *team, int tasks, void (*task)(void *ctx, int i), 
 /* One loop with a team of its own: for work that is long and comes once. At most as many threads as
  * tasks; 0 threads and fewer count as 1. */
 void limn_parallel(int threads, int tasks, void (*task)(void *ctx, int i), void *ctx);
+
+/* The one fault that is kept of many tasks'. Begin with {.err = where its sentence goes}. */
+typedef struct limn_fault {
+    atomic_int status; /* LIMN_OK until there is one; any task may look, and give up */
+    limn_error *err;   /* NULL is fine; not to be read before the tasks are over */
+} limn_fault;
+
+/* Keeps a task's fault if it is the first. */
+void limn_fault_keep(limn_fault *f, limn_status status, const limn_error *own);
 
 #endif

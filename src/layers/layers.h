@@ -127,11 +127,12 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
 /* A plain table NAME [rows, columns] of float32. */
 const float *limn_load_table(limn_loader *ld, const char *name, int rows, int columns);
 
-/* Packs everything that the loader found, on `threads` threads. */
-void limn_load_pack(const limn_loader *ld, int threads);
+/* Packs everything that the loader found, on `threads` threads. LIMN_E_INPUT where a file was
+ * shortened meanwhile, LIMN_E_IO, LIMN_E_MEMORY; the sentence is in the loader's err. */
+limn_status limn_load_pack(const limn_loader *ld, int threads);
 
-/* Packs the i-th job alone, for a caller who mixes it with other work. */
-void limn_load_pack_one(const limn_loader *ld, int i);
+/* Packs the i-th job alone, for a caller who mixes it with other work; the sentence goes to err. */
+limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err);
 
 /* ---- running -----------------------------------------------------------------------------------
  */

@@ -1,6 +1,7 @@
 /* From tensors as files have them to matrices as the kernels want them. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/team.h"
@@ -9,6 +10,8 @@
 
 /* Numbers converted at a time, on the stack. */
 #define CHUNK 256
+/* Bytes of a file read at a time, for its rows: a part of a processor's second cache. */
+#define WINDOW_BYTES ((size_t)256 << 10)
 /* Channels from which a matrix may be int8. */
 #define INT8_FROM 32
 
@@ -176,16 +179,39 @@ const float *limn_load_table(limn_loader *ld, const char *name, int rows, int co
     return load_plain(ld, name, 2, (const uint64_t[2]){(uint64_t)rows, (uint64_t)columns});
 }
 
-/* Numbers [first, first + count) of a tensor; float16 through the kernel, which is fast. */
-static void convert(const limn_kernels *k, const limn_tensor *t, uint64_t first, size_t count,
-                    float *out) {
-    uint16_t half[CHUNK];
-    if (!limn_dtype_is_half(t->dtype) || count > CHUNK) {
-        limn_tensor_to_f32(t, first, count, out);
-        return;
-    }
-    limn_tensor_to_f16(t, first, count, half);
-    k->from_f16(half, count, out);
+/* A job under way: rows of its tensor in a window, read ahead in large pieces. */
+typedef struct packing {
+    const limn_kernels *kernels;
+    const limn_pack_job *job;
+    size_t room;    /* how many numbers the window has room for: a row at least */
+    uint16_t *half; /* the window where the tensor's numbers fit into float16, else NULL */
+    float *floats;  /* the window otherwise */
+    limn_error *err;
+} packing;
+
+/* Numbers [from, from + count) of the tensor go to number `to` of the window. */
+static limn_status read_run(const packing *p, uint64_t from, size_t count, size_t to) {
+    if (p->half) return limn_tensor_read_half(p->job->tensor, from, count, p->half + to, p->err);
+    return limn_tensor_read(p->job->tensor, from, count, p->floats + to, p->err);
+}
+
+/* Fills the window: numbers [i, i + width) of `rows` rows from `row` on, one row after the other.
+ */
+static limn_status read_window(const packing *p, size_t row, size_t rows, size_t i, size_t width) {
+    const size_t k = (size_t)p->job->k;
+    if (width == k) return read_run(p, row * k, rows * k, 0);
+    limn_status status = LIMN_OK;
+    for (size_t j = 0; j < rows && status == LIMN_OK; j++)
+        status = read_run(p, (row + j) * k + i, width, j * width);
+    return status;
+}
+
+/* `count` numbers of the window, from its first-th on, as float32. */
+static void convert(const packing *p, size_t first, size_t count, float *out) {
+    if (p->half)
+        p->kernels->from_f16(p->half + first, count, out);
+    else
+        memcpy(out, p->floats + first, count * sizeof *out);
 }
 
 /* Zeros behind the last column of the last panel. */
@@ -203,24 +229,22 @@ static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) 
         }
 }
 
-/* Up to a panel of outputs from `row` on, [c, taps] in the file, go to the columns of their panel
- * in the order (tap, c): together, so that each line of it is written once and whole. Returns how
- * many outputs that were. */
-static int pack_rows(const limn_kernels *kernels, const limn_pack_job *job, int row) {
-    size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row), first = n % panel;
+/* The window's numbers [i, i + width) of `columns` rows from `row` on go to their places. */
+static void pack_window(const packing *p, int row, size_t columns, size_t i, size_t width) {
+    const limn_pack_job *job = p->job;
+    size_t panel = (size_t)p->kernels->panel, n = (size_t)(job->n0 + row), first = n % panel;
     size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
-    size_t left = (size_t)job->tensor->shape[0] - (size_t)row;
-    size_t columns = left < panel - first ? left : panel - first, channel = 0, tap = 0;
+    size_t channel = i / taps, tap = i % taps;
     float chunk[LIMN_PANEL_MOST][CHUNK];
     uint16_t bits[LIMN_PANEL_MOST][CHUNK];
-    for (size_t i = 0; i < k; i += CHUNK) {
-        size_t count = k - i < CHUNK ? k - i : CHUNK;
+    for (size_t done = 0; done < width; done += CHUNK) {
+        size_t count = width - done < CHUNK ? width - done : CHUNK;
         for (size_t j = 0; j < columns; j++) {
-            uint64_t at = ((uint64_t)row + j) * k + i;
+            size_t from = j * width + done;
             if (job->half)
-                limn_tensor_to_f16(job->tensor, at, count, bits[j]);
+                memcpy(bits[j], p->half + from, count * sizeof **bits);
             else
-                convert(kernels, job->tensor, at, count, chunk[j]);
+                convert(p, from, count, chunk[j]);
         }
         for (size_t l = 0; l < count; l++) {
             size_t at = n / panel * panel * k + (tap * c + channel) * panel + first;
@@ -232,27 +256,47 @@ static int pack_rows(const limn_kernels *kernels, const limn_pack_job *job, int 
             }
         }
     }
-    return (int)columns;
 }
 
-/* One output of an int8 matrix: row `row` of the tensor becomes a column of its panel. */
-static void pack_int8(const limn_kernels *kernels, const limn_pack_job *job, int row) {
-    size_t panel = (size_t)kernels->panel, n = (size_t)(job->n0 + row);
+/* Up to a panel of outputs from *row on, [c, taps] in the file, go to the columns of their panel
+ * in the order (tap, c): together, so that each line of it is written once and whole. Moves *row
+ * on. */
+static limn_status pack_rows(const packing *p, int *row) {
+    size_t panel = (size_t)p->kernels->panel, first = (size_t)(p->job->n0 + *row) % panel;
+    size_t k = (size_t)p->job->k, left = (size_t)p->job->tensor->shape[0] - (size_t)*row;
+    size_t columns = left < panel - first ? left : panel - first;
+    size_t width = p->room / columns < k ? p->room / columns : k;
+    if (width < k) width = width / CHUNK * CHUNK;
+    for (size_t i = 0; i < k; i += width) {
+        size_t count = k - i < width ? k - i : width;
+        limn_status status = read_window(p, (size_t)*row, columns, i, count);
+        if (status != LIMN_OK) return status;
+        pack_window(p, *row, columns, i, count);
+    }
+    *row += (int)columns;
+    return LIMN_OK;
+}
+
+/* One output of an int8 matrix: row `row` of the tensor, which is the window's `line`-th, becomes a
+ * column of its panel. */
+static void pack_int8(const packing *p, int row, size_t line) {
+    const limn_pack_job *job = p->job;
+    size_t panel = (size_t)p->kernels->panel, n = (size_t)(job->n0 + row);
     size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
     size_t fours = (size_t)limn_fours_of((int)c);
     int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4, small[CHUNK];
     float chunk[CHUNK], most = 0, inverse;
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
-        convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
-        float both[2] = {most, kernels->most(chunk, count)};
-        most = kernels->most(both, 2);
+        convert(p, line * k + i, count, chunk);
+        float both[2] = {most, p->kernels->most(chunk, count)};
+        most = p->kernels->most(both, 2);
     }
     job->scale[n] = limn_i8_scale(most, &inverse);
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
-        convert(kernels, job->tensor, (uint64_t)row * k + i, count, chunk);
-        kernels->to_i8(chunk, count, inverse, small);
+        convert(p, line * k + i, count, chunk);
+        p->kernels->to_i8(chunk, count, inverse, small);
         for (size_t l = 0; l < count; l++) {
             size_t at = (i + l) % taps * fours + (i + l) / taps;
             column[at / 4 * 4 * panel + at % 4] = small[l];
@@ -261,6 +305,15 @@ static void pack_int8(const limn_kernels *kernels, const limn_pack_job *job, int
     for (size_t t = 0; t < taps; t++)
         for (size_t at = t * fours + c; at < (t + 1) * fours; at++)
             column[at / 4 * 4 * panel + at % 4] = 0;
+}
+
+/* As many rows from *row on as the window holds become int8. Moves *row on. */
+static limn_status pack_int8_rows(const packing *p, int *row) {
+    size_t k = (size_t)p->job->k, left = (size_t)p->job->tensor->shape[0] - (size_t)*row;
+    size_t rows = p->room / k < left ? p->room / k : left;
+    limn_status status = read_window(p, (size_t)*row, rows, 0, k);
+    for (size_t line = 0; line < rows && status == LIMN_OK; line++) pack_int8(p, (*row)++, line);
+    return status;
 }
 
 /* Zeros behind the last column of the last panel of an int8 matrix. */
@@ -274,36 +327,56 @@ static void clear_int8_margin(const limn_kernels *kernels, const limn_pack_job *
     memset(job->scale + job->n, 0, (panel - used) * sizeof *job->scale);
 }
 
-/* A tensor that is kept as it is, as float32. */
-static void copy_plain(const limn_kernels *kernels, const limn_pack_job *job) {
-    for (uint64_t at = 0; at < job->tensor->count; at += CHUNK) {
-        uint64_t left = job->tensor->count - at;
-        convert(kernels, job->tensor, at, left < CHUNK ? (size_t)left : CHUNK, job->to + at);
-    }
+/* All rows of a matrix's tensor, through a window that has room for one row at least. */
+static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
+                               limn_error *err) {
+    const bool half = limn_dtype_is_half(job->tensor->dtype);
+    const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
+    const size_t most = row > WINDOW_BYTES / number ? row : WINDOW_BYTES / number;
+    const size_t room = job->tensor->count < most ? (size_t)job->tensor->count : most;
+    void *window = malloc(room * number);
+    if (!window)
+        return limn_fail(err, LIMN_E_MEMORY, "no memory for %zu bytes of tensor %s", room * number,
+                         job->tensor->name);
+    const packing p = {kernels, job, room, half ? window : NULL, half ? NULL : window, err};
+    limn_status status = LIMN_OK;
+    const int rows = (int)job->tensor->shape[0];
+    for (int r = 0; r < rows && status == LIMN_OK;)
+        status = job->i8 ? pack_int8_rows(&p, &r) : pack_rows(&p, &r);
+    free(window);
+    return status;
 }
 
-void limn_load_pack_one(const limn_loader *ld, int i) {
+limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err) {
     const limn_pack_job *job = &ld->jobs[i];
-    if (ld->invention) {
+    limn_status status = LIMN_OK;
+    if (ld->invention)
         limn_invent_fill(ld->k, job, (uint64_t)i);
-        if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
-            clear_margin(ld->k, job);
-        return;
-    }
-    if (job->n0 < 0) {
-        copy_plain(ld->k, job);
-        return;
-    }
-    int rows = (int)job->tensor->shape[0];
-    for (int row = 0; row < rows && job->i8; row++) pack_int8(ld->k, job, row);
-    for (int row = 0; row < rows && !job->i8;) row += pack_rows(ld->k, job, row);
-    if (job->n0 + rows == job->n) (job->i8 ? clear_int8_margin : clear_margin)(ld->k, job);
+    else if (job->n0 < 0)
+        status = limn_tensor_read(job->tensor, 0, job->tensor->count, job->to, err);
+    else
+        status = pack_matrix(ld->k, job, err);
+    if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
+        (job->i8 ? clear_int8_margin : clear_margin)(ld->k, job);
+    return status;
 }
+
+/* Packing on several threads. */
+typedef struct pack_all {
+    const limn_loader *ld;
+    limn_fault fault;
+} pack_all;
 
 static void pack_task(void *ctx, int i) {
-    limn_load_pack_one(ctx, i);
+    pack_all *all = ctx;
+    limn_error err;
+    if (all->fault.status != LIMN_OK) return;
+    limn_status status = limn_load_pack_one(all->ld, i, &err);
+    if (status != LIMN_OK) limn_fault_keep(&all->fault, status, &err);
 }
 
-void limn_load_pack(const limn_loader *ld, int threads) {
-    limn_parallel(threads, ld->job_count, pack_task, (void *)ld);
+limn_status limn_load_pack(const limn_loader *ld, int threads) {
+    pack_all all = {.ld = ld, .fault = {.err = ld->err}};
+    limn_parallel(threads, ld->job_count, pack_task, &all);
+    return (limn_status)all.fault.status;
 }

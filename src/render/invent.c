@@ -146,7 +146,7 @@ static limn_status fill(limn_loader *ld, const configs *c, int threads, limn_mod
     if (status != LIMN_OK) return status;
     ld->arena = &m->weights;
     status = load_parts(ld, c, m, &w);
-    if (status == LIMN_OK) limn_load_pack(ld, threads);
+    if (status == LIMN_OK) status = limn_load_pack(ld, threads);
     m->info.parameters = w.text + w.unet + w.vae;
     m->info.resident_bytes = w.bytes;
     return status;

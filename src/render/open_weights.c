@@ -21,14 +21,21 @@ static limn_status load_parts(limn_opening *o) {
     return ld->status;
 }
 
+/* Hashing and packing, on several threads. */
+typedef struct loading {
+    limn_opening *o;
+    int files;
+    limn_fault fault;
+} loading;
+
 /* Jobs [0, files) hash the files, the others pack the weights. */
-static void open_task(void *ctx, int i) {
-    limn_opening *o = ctx;
-    int files = limn_folder_file_count(o->folder);
-    if (i < files) limn_folder_hash_file(o->folder, i);
-    if (i < files) return;
-    limn_load_pack_one(&o->loader, i - files);
-    limn_folder_forget(o->folder, o->loader.jobs[i - files].tensor);
+static void load_task(void *ctx, int i) {
+    loading *l = ctx;
+    limn_error err;
+    if (l->fault.status != LIMN_OK) return;
+    limn_status status = i < l->files ? limn_folder_hash_file(l->o->folder, i, &err)
+                                      : limn_load_pack_one(&l->o->loader, i - l->files, &err);
+    if (status != LIMN_OK) limn_fault_keep(&l->fault, status, &err);
 }
 
 limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
@@ -57,8 +64,9 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     o->loader.arena = &o->m->weights;
     status = load_parts(o);
     if (status != LIMN_OK) return status;
-    limn_parallel(o->threads, limn_folder_file_count(o->folder) + o->loader.job_count, open_task,
-                  o);
-    limn_folder_hash(o->folder, o->m->sha256);
-    return LIMN_OK;
+    loading l = {.o = o, .files = limn_folder_file_count(o->folder), .fault = {.err = o->err}};
+    limn_parallel(o->threads, l.files + o->loader.job_count, load_task, &l);
+    status = (limn_status)l.fault.status;
+    if (status == LIMN_OK) status = limn_folder_hash(o->folder, o->m->sha256, o->err);
+    return status == LIMN_OK ? limn_folder_check(o->folder, o->err) : status;
 }

@@ -156,13 +156,13 @@ static float from_integer(const uint8_t *data, limn_dtype dtype) {
 }
 
 /* Numbers of a type in blocks; the first and the last block may be wanted in part. */
-static void from_blocks(const limn_tensor *t, size_t first, size_t count, float *out) {
-    const size_t block = limn_dtype_block(t->dtype), bytes = limn_dtype_bytes(t->dtype);
+static void from_blocks(limn_dtype dtype, const uint8_t *raw, size_t first, size_t count,
+                        float *out) {
+    const size_t block = limn_dtype_block(dtype), bytes = limn_dtype_bytes(dtype);
     float numbers[LIMN_QUANT_MOST];
     while (count > 0) {
         const size_t skip = first % block, left = block - skip, n = count < left ? count : left;
-        const uint8_t *data = t->data + first / block * bytes;
-        limn_quant_decode(t->dtype, data, n == block ? out : numbers);
+        limn_quant_decode(dtype, raw + first / block * bytes, n == block ? out : numbers);
         if (n < block) memcpy(out, numbers + skip, n * sizeof *out);
         first += n;
         out += n;
@@ -170,17 +170,17 @@ static void from_blocks(const limn_tensor *t, size_t first, size_t count, float 
     }
 }
 
-/* Numbers [first, first + count) in the order of the data. */
-static void convert(const limn_tensor *t, size_t first, size_t count, float *out) {
-    const size_t size = limn_dtype_bytes(t->dtype);
-    if (limn_dtype_block(t->dtype) > 1) {
-        from_blocks(t, first, count, out);
+void limn_dtype_to_f32(limn_dtype dtype, const uint8_t *raw, size_t first, size_t count,
+                       float *out) {
+    if (limn_dtype_block(dtype) > 1) {
+        from_blocks(dtype, raw, first, count, out);
         return;
     }
-    const uint8_t *data = t->data + first * size;
-    switch (t->dtype) {
+    const size_t size = limn_dtype_bytes(dtype);
+    const uint8_t *data = raw + first * size;
+    switch (dtype) {
     case LIMN_F32:
-        memcpy(out, data, count * sizeof *out);
+        if (count > 0) memcpy(out, data, count * sizeof *out);
         break;
     case LIMN_F16:
         from_f16(data, count, out);
@@ -193,44 +193,15 @@ static void convert(const limn_tensor *t, size_t first, size_t count, float *out
         break;
     case LIMN_F8_E4M3:
     case LIMN_F8_E5M2:
-        for (size_t i = 0; i < count; i++) out[i] = limn_half_value(half_of_f8(t->dtype, data[i]));
+        for (size_t i = 0; i < count; i++) out[i] = limn_half_value(half_of_f8(dtype, data[i]));
         break;
     default:
-        for (size_t i = 0; i < count; i++) out[i] = from_integer(data + i * size, t->dtype);
+        for (size_t i = 0; i < count; i++) out[i] = from_integer(data + i * size, dtype);
     }
 }
 
-/* Where the i-th number of a transposed tensor [rows, columns] is in its data. */
-static size_t place_of(const limn_tensor *t, uint64_t i) {
-    const uint64_t columns = t->shape[1];
-    return (size_t)(i % columns * t->shape[0] + i / columns);
-}
-
-void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out) {
-    if (count == 0) return;
-    if (!t->transposed) {
-        convert(t, (size_t)first, (size_t)count, out);
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++) convert(t, place_of(t, first + i), 1, out + i);
-}
-
-/* The float16 bits of the number at `place` in the data. */
-static uint16_t half_at(const limn_tensor *t, size_t place) {
-    uint16_t half;
-    if (t->dtype != LIMN_F16) return half_of_f8(t->dtype, t->data[place]);
-    memcpy(&half, t->data + place * sizeof half, sizeof half);
-    return half;
-}
-
-void limn_tensor_to_f16(const limn_tensor *t, uint64_t first, uint64_t count, uint16_t *out) {
-    if (count == 0) return;
-    if (t->dtype == LIMN_F16 && !t->transposed) {
-        memcpy(out, t->data + (size_t)first * sizeof *out, (size_t)count * sizeof *out);
-        return;
-    }
-    for (uint64_t i = 0; i < count; i++)
-        out[i] = half_at(t, t->transposed ? place_of(t, first + i) : (size_t)(first + i));
+void limn_f8_to_f16(limn_dtype dtype, const uint8_t *raw, size_t count, uint16_t *out) {
+    for (size_t i = 0; i < count; i++) out[i] = half_of_f8(dtype, raw[i]);
 }
 
 const char *limn_precision_name(bool int8) {

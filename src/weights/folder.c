@@ -14,7 +14,8 @@
 typedef struct opened {
     char *relative;
     char *path; /* as sentences name it */
-    limn_bytes bytes;
+    limn_source source;
+    limn_bytes bytes;      /* empty until it was read whole */
     limn_config *config;   /* NULL until it was read as one */
     limn_tensors *tensors; /* likewise */
     char hex[65];          /* "" until it was hashed */
@@ -128,6 +129,7 @@ static void release(opened *file) {
     limn_config_free(file->config);
     limn_tensors_free(file->tensors);
     limn_file_close(&file->bytes);
+    limn_source_close(&file->source);
     free(file->relative);
     free(file->path);
 }
@@ -191,7 +193,7 @@ static opened *get_file(limn_folder *f, const char *relative, limn_status *statu
         release(&file);
         return NULL;
     }
-    *status = limn_file_open(file.path, &file.bytes, err);
+    *status = limn_source_open(file.path, &file.source, err);
     if (*status == LIMN_E_IO && limn_file_is_folder(file.path)) /* a bad model, not a bad disk */
         *status = limn_fail(err, LIMN_E_INPUT, "%s is a folder; expected a file", file.path);
     if (*status != LIMN_OK) {
@@ -203,10 +205,19 @@ static opened *get_file(limn_folder *f, const char *relative, limn_status *statu
     return &f->files[place];
 }
 
+/* The same, with its bytes in memory. */
+static opened *get_bytes(limn_folder *f, const char *relative, limn_status *status,
+                         limn_error *err) {
+    opened *file = get_file(f, relative, status, err);
+    if (file == NULL || file->bytes.data != NULL) return file;
+    *status = limn_source_all(&file->source, &file->bytes, err);
+    return *status == LIMN_OK ? file : NULL;
+}
+
 limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *view,
                               limn_error *err) {
     limn_status status;
-    const opened *file = get_file(f, relative, &status, err);
+    const opened *file = get_bytes(f, relative, &status, err);
     if (file == NULL) return status;
     *view = (limn_bytes){.data = file->bytes.data, .size = file->bytes.size};
     return LIMN_OK;
@@ -215,7 +226,7 @@ limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *
 limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_config **out,
                                limn_error *err) {
     limn_status status;
-    opened *file = get_file(f, relative, &status, err);
+    opened *file = get_bytes(f, relative, &status, err);
     if (file == NULL) return status;
     if (file->config == NULL) {
         status =
@@ -287,8 +298,7 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
     opened *file = get_file(f, relative, &status, err);
     if (file == NULL) return status;
     if (file->tensors == NULL) {
-        status = limn_safetensors_read(file->bytes.data, file->bytes.size, file->path,
-                                       &file->tensors, err);
+        status = limn_safetensors_read(&file->source, &file->tensors, err);
     }
     if (status != LIMN_OK) return status;
     *out = file->tensors;
@@ -307,47 +317,64 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
     return sum;
 }
 
-void limn_folder_forget(const limn_folder *f, const limn_tensor *t) {
-    for (int i = 0; i < f->count; i++) {
-        const limn_bytes *b = &f->files[i].bytes;
-        if (t->data >= b->data && t->data < b->data + b->size)
-            limn_file_forget(b, t->data, t->bytes);
-    }
-}
-
-/* What is hashed in one go, before its pages are let go. */
-#define HASHED_BYTES ((size_t)4 << 20)
-
 /* ---- the hash -------------------------------------------------------------------------------- */
+
+/* Bytes that are read and hashed in one go: they stay in the processor's cache. */
+#define HASHED_BYTES ((size_t)256 << 10)
 
 int limn_folder_file_count(const limn_folder *f) {
     return f->count;
 }
 
-void limn_folder_hash_file(limn_folder *f, int i) {
-    const limn_bytes *b = &f->files[i].bytes;
+/* Hashes what was read of a file: the bytes in memory, else all of it anew. */
+static limn_status hash_source(const opened *file, uint8_t *chunk, char hex[65], limn_error *err) {
     limn_sha256 hash;
     limn_sha256_start(&hash);
-    for (size_t at = 0; at < b->size; at += HASHED_BYTES) {
-        size_t count = b->size - at < HASHED_BYTES ? b->size - at : HASHED_BYTES;
-        limn_sha256_add(&hash, b->data + at, count);
-        limn_file_forget(b, b->data + at, count);
+    for (uint64_t at = 0; at < file->source.size; at += HASHED_BYTES) {
+        const uint64_t left = file->source.size - at;
+        const size_t count = left < HASHED_BYTES ? (size_t)left : HASHED_BYTES;
+        const limn_status status = limn_source_read(&file->source, at, count, chunk, err);
+        if (status != LIMN_OK) return status;
+        limn_sha256_add(&hash, chunk, count);
     }
-    limn_sha256_end(&hash, f->files[i].hex);
+    limn_sha256_end(&hash, hex);
+    return LIMN_OK;
 }
 
-void limn_folder_hash(const limn_folder *f, char hex[65]) {
+limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
+    opened *file = &f->files[i];
+    if (file->bytes.data != NULL) {
+        limn_sha256_of(file->bytes.data, file->bytes.size, file->hex);
+        return LIMN_OK;
+    }
+    uint8_t *chunk = malloc(HASHED_BYTES);
+    if (chunk == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to hash it", file->path);
+    limn_status status = hash_source(file, chunk, file->hex, err);
+    if (status != LIMN_OK) file->hex[0] = '\0';
+    free(chunk);
+    return status;
+}
+
+limn_status limn_folder_check(const limn_folder *f, limn_error *err) {
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < f->count && status == LIMN_OK; i++)
+        status = limn_source_check(&f->files[i].source, err);
+    return status;
+}
+
+limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
     limn_sha256 text;
     limn_sha256_start(&text);
     for (int i = 0; i < f->count; i++) {
         const opened *file = &f->files[i];
-        char own[65];
-        memcpy(own, file->hex, sizeof own);
-        if (own[0] == '\0') limn_sha256_of(file->bytes.data, file->bytes.size, own);
-        limn_sha256_add(&text, own, 64);
+        limn_status status = LIMN_OK;
+        if (file->hex[0] == '\0') status = limn_folder_hash_file(f, i, err);
+        if (status != LIMN_OK) return status;
+        limn_sha256_add(&text, file->hex, 64);
         limn_sha256_add(&text, "  ", 2);
         limn_sha256_add(&text, file->relative, strlen(file->relative));
         limn_sha256_add(&text, "\n", 1);
     }
     limn_sha256_end(&text, hex);
+    return LIMN_OK;
 }

@@ -21,6 +21,8 @@
 #define ALIGNMENT      32    /* where general.alignment says nothing */
 #define ALIGNMENT_MOST ((uint32_t)1 << 20)
 #define SHAPE_KEY      "comfy.gguf.orig_shape."
+#define HEAD_BYTES     ((size_t)1 << 20) /* read of a file at first; four times that next */
+#define HEAD_MOST      ((size_t)100 * 1000 * 1000) /* as safetensors' own limit */
 
 /* The types of a value, by GGUF's number. */
 enum { U8, I8, U16, I16, U32, I32, F32, BOOL, TEXT, ARRAY, U64, I64, F64, VALUE_TYPES };
@@ -58,9 +60,10 @@ typedef struct entry {
 
 /* A file under way. */
 typedef struct reader {
-    const char *name; /* of the file, for sentences */
-    const uint8_t *bytes;
-    size_t size, at;
+    const char *name;     /* of the file, for sentences */
+    const uint8_t *bytes; /* the first `there` of the file's `size` */
+    size_t size, there, at;
+    bool more;      /* the reading ended because more of the file must be there */
     entry *entries; /* [entry_count], sorted by key once all are there */
     size_t entry_count;
     limn_error *err;
@@ -74,9 +77,18 @@ static limn_status refuse_end(const reader *r, const char *what) {
                      r->size, what);
 }
 
+/* Asks for the next `bytes` bytes, which the file is known to have, to be among those there. Where
+ * they are not, the reading begins again with more of the file, and this fault is never seen. */
+static limn_status need(reader *r, size_t bytes) {
+    r->more = r->more || bytes > r->there - r->at;
+    return r->more ? LIMN_E_INPUT : LIMN_OK;
+}
+
 /* The next `bytes` bytes (at most 8) as an unsigned number. */
 static limn_status take_number(reader *r, size_t bytes, const char *what, uint64_t *out) {
     if (bytes > r->size - r->at) return refuse_end(r, what);
+    limn_status status = need(r, bytes);
+    if (status != LIMN_OK) return status;
     uint64_t value = 0;
     for (size_t i = bytes; i-- > 0;) value = value << 8 | r->bytes[r->at + i];
     r->at += bytes;
@@ -108,6 +120,8 @@ static limn_status take_text(reader *r, uint64_t most, const char *what, text *o
                          " are read",
                          r->name, what, r->at, size, most);
     }
+    status = need(r, (size_t)size);
+    if (status != LIMN_OK) return status;
     *out = (text){(const char *)r->bytes + r->at, (size_t)size};
     r->at += (size_t)size;
     return LIMN_OK;
@@ -159,7 +173,11 @@ static limn_status take_array(reader *r, entry *e) {
                          r->name, (int)limn_least((int)e->key.size, 200), e->key.start, e->count,
                          r->size - r->at);
     }
-    if (e->of != TEXT) r->at += (size_t)(e->count * least);
+    if (e->of != TEXT) {
+        status = need(r, (size_t)(e->count * least));
+        if (status != LIMN_OK) return status;
+        r->at += (size_t)(e->count * least);
+    }
     for (uint64_t i = 0; e->of == TEXT && i < e->count; i++) {
         text element;
         status = take_text(r, SIZE_MAX, "a text of an array", &element);
@@ -336,7 +354,7 @@ static limn_status place_tensor(const reader *r, size_t start, size_t alignment,
                          " of the data on, but only %zu are there; the file is cut off",
                          r->name, t->name, t->bytes, offset, data_bytes);
     }
-    t->data = r->bytes + start + (size_t)offset;
+    t->offset = start + offset;
     return LIMN_OK;
 }
 
@@ -371,7 +389,7 @@ static limn_status restore_shape(const reader *r, limn_tensor *t) {
 /* In the order of the data; an empty tensor before the one that begins where it lies. */
 static int by_place(const void *a, const void *b) {
     const limn_tensor *x = a, *y = b;
-    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
@@ -383,7 +401,7 @@ static limn_status check_tiling(const reader *r, limn_tensors *set, size_t start
     size_t end = 0;
     for (size_t i = 0; i < set->count; i++) {
         const limn_tensor *t = &set->items[i];
-        const size_t begin = (size_t)(t->data - r->bytes) - start;
+        const size_t begin = (size_t)t->offset - start;
         if (begin < end) {
             return limn_fail(
                 r->err, LIMN_E_INPUT,
@@ -429,7 +447,9 @@ static limn_status fill_set(const reader *r, const description *all, size_t alig
     for (size_t i = 0; i < set->count; i++) {
         limn_tensor *t = &set->items[i];
         const description *d = &all[i];
-        *t = (limn_tensor){.name = names, .dtype = d->dtype, .rank = d->rank};
+        t->name = names;
+        t->dtype = d->dtype;
+        t->rank = d->rank;
         memcpy(names, d->name.start, d->name.size);
         names[d->name.size] = '\0';
         names += d->name.size + 1;
@@ -443,7 +463,8 @@ static limn_status fill_set(const reader *r, const description *all, size_t alig
     return status == LIMN_OK ? check_names(r, set) : status;
 }
 
-static limn_status take_tensors(reader *r, size_t count, limn_tensors **out) {
+static limn_status take_tensors(reader *r, const limn_source *source, size_t count,
+                                limn_tensors **out) {
     description *all = calloc(count + 1, sizeof *all);
     if (all == NULL) {
         return limn_fail(r->err, LIMN_E_MEMORY, "%s: no memory for %zu tensors", r->name, count);
@@ -454,7 +475,7 @@ static limn_status take_tensors(reader *r, size_t count, limn_tensors **out) {
         status = take_description(r, &all[i]);
         name_bytes += all[i].name.size + 1;
     }
-    if (status == LIMN_OK) status = limn_tensors_make(r->name, count, name_bytes, out, r->err);
+    if (status == LIMN_OK) status = limn_tensors_make(source, count, name_bytes, out, r->err);
     if (status == LIMN_OK) status = fill_set(r, all, alignment, *out);
     if (status == LIMN_OK) status = keep_notes(r, *out);
     free(all);
@@ -469,7 +490,7 @@ bool limn_gguf_is(const uint8_t *bytes, size_t size) {
 
 /* The beginning: *tensors and *keys become the counts, which are then not larger than the file. */
 static limn_status take_start(reader *r, uint64_t *tensors, uint64_t *keys) {
-    if (!limn_gguf_is(r->bytes, r->size)) {
+    if (!limn_gguf_is(r->bytes, r->there)) {
         return limn_fail(r->err, LIMN_E_INPUT, "%s: this is no GGUF file; it begins otherwise",
                          r->name);
     }
@@ -502,18 +523,48 @@ static limn_status take_start(reader *r, uint64_t *tensors, uint64_t *keys) {
     return LIMN_OK;
 }
 
-limn_status limn_gguf_read(const uint8_t *bytes, size_t size, const char *name, limn_tensors **out,
-                           limn_error *err) {
-    *out = NULL;
-    reader r = {.name = name, .bytes = bytes, .size = size, .err = err};
+/* Reads the file as far as `there` bytes of it show it. */
+static limn_status read_head(const limn_source *source, const uint8_t *bytes, size_t there,
+                             bool *more, limn_tensors **out, limn_error *err) {
+    reader r = {.name = source->name,
+                .bytes = bytes,
+                .size = (size_t)source->size,
+                .there = there,
+                .err = err};
     uint64_t tensors = 0, keys = 0;
+    *out = NULL;
     limn_status status = take_start(&r, &tensors, &keys);
     if (status == LIMN_OK) status = take_entries(&r, (size_t)keys);
-    if (status == LIMN_OK) status = take_tensors(&r, (size_t)tensors, out);
+    if (status == LIMN_OK) status = take_tensors(&r, source, (size_t)tensors, out);
     free(r.entries);
+    *more = r.more;
     if (status != LIMN_OK) {
         limn_tensors_free(*out);
         *out = NULL;
+    }
+    return status;
+}
+
+limn_status limn_gguf_read(const limn_source *source, limn_tensors **out, limn_error *err) {
+    *out = NULL;
+    bool more = true;
+    limn_status status = LIMN_OK;
+    for (size_t there = HEAD_BYTES; more; there *= 4) {
+        if (there > source->size) there = (size_t)source->size;
+        if (there > HEAD_MOST)
+            return limn_fail(
+                err, LIMN_E_INPUT,
+                "%s: its keys and descriptions take more than %zu bytes, which is more "
+                "than limn reads",
+                source->name, there / 4);
+        uint8_t *bytes = malloc(there ? there : 1);
+        if (bytes == NULL)
+            return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for a header of %zu bytes",
+                             source->name, there);
+        status = limn_source_read(source, 0, there, bytes, err);
+        more = false;
+        if (status == LIMN_OK) status = read_head(source, bytes, there, &more, out, err);
+        free(bytes);
     }
     return status;
 }

@@ -1,4 +1,5 @@
-/* GGUF's blocks of quantised numbers: a few bits each, with scales that a block shares. */
+/* Conversion of stored numbers, and GGUF's blocks of quantised ones: a few bits each, with scales
+ * that a block shares. */
 #ifndef LIMN_WEIGHTS_QUANT_H
 #define LIMN_WEIGHTS_QUANT_H
 
@@ -13,6 +14,13 @@
  * Source: github.com/ggml-org/ggml, ggml-common.h (the layouts) and ggml-quants.c (the formulas).
  */
 void limn_quant_decode(limn_dtype dtype, const uint8_t *block, float *out);
+
+/* Converts numbers [first, first + count) of whole blocks at `raw`, at any address, to float32. */
+void limn_dtype_to_f32(limn_dtype dtype, const uint8_t *raw, size_t first, size_t count,
+                       float *out);
+
+/* Converts `count` numbers of one of the types F8 to float16 bits. */
+void limn_f8_to_f16(limn_dtype dtype, const uint8_t *raw, size_t count, uint16_t *out);
 
 /* The value of a float16's bits. */
 float limn_half_value(uint16_t half);

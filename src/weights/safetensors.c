@@ -19,8 +19,8 @@
 
 /* A file under way. */
 typedef struct reader {
-    const char *name;    /* of the file, for sentences */
-    const uint8_t *data; /* after the header */
+    const char *name; /* of the file, for sentences */
+    uint64_t data;    /* where the data begin in the file: after the header */
     size_t data_bytes;
     limn_error *err;
 } reader;
@@ -36,11 +36,14 @@ static const struct {
     {"<html", "is a web page, not safetensors; the download went wrong"},
 };
 
-static limn_status refuse_strangers(const uint8_t *bytes, size_t size, const char *name,
+/* The first bytes of a file: the header's length, and enough after it to know strangers. */
+#define HEAD_BYTES 24
+
+static limn_status refuse_strangers(const uint8_t *head, size_t size, const char *name,
                                     limn_error *err) {
     for (size_t i = 0; i < sizeof STRANGERS / sizeof *STRANGERS; i++) {
         const size_t length = strlen(STRANGERS[i].start);
-        if (size >= length && memcmp(bytes, STRANGERS[i].start, length) == 0) {
+        if (size >= length && memcmp(head, STRANGERS[i].start, length) == 0) {
             return limn_fail(err, LIMN_E_INPUT, "%s: this %s", name, STRANGERS[i].sentence);
         }
     }
@@ -48,36 +51,50 @@ static limn_status refuse_strangers(const uint8_t *bytes, size_t size, const cha
 }
 
 /* Finds the header: *out becomes its length, which is then known to lie in the file. */
-static limn_status find_header(const uint8_t *bytes, size_t size, const char *name, size_t *out,
-                               limn_error *err) {
-    limn_status status = refuse_strangers(bytes, size, name, err);
+static limn_status find_header(const limn_source *s, size_t *out, limn_error *err) {
+    uint8_t head[HEAD_BYTES];
+    const size_t there = s->size < sizeof head ? (size_t)s->size : sizeof head;
+    limn_status status = limn_source_read(s, 0, there, head, err);
+    if (status == LIMN_OK) status = refuse_strangers(head, there, s->name, err);
     if (status != LIMN_OK) return status;
-    if (size < 8) {
+    if (there < 8) {
         return limn_fail(err, LIMN_E_INPUT,
                          "%s: the file ends at byte %zu, too early for safetensors, which begins "
                          "with 8 bytes of header length",
-                         name, size);
+                         s->name, there);
     }
     uint64_t length = 0;
-    for (int i = 7; i >= 0; i--) length = length << 8 | bytes[i];
+    for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
     if (length > HEADER_MOST) {
         return limn_fail(err, LIMN_E_INPUT,
                          "%s: the header is said to be %" PRIu64 " bytes long; at most %" PRIu64
                          " are allowed, so this is no safetensors file or a damaged one",
-                         name, length, HEADER_MOST);
+                         s->name, length, HEADER_MOST);
     }
-    if (length > size - 8) {
+    if (length > s->size - 8) {
         return limn_fail(err, LIMN_E_INPUT,
-                         "%s: the header should be %" PRIu64
-                         " bytes long, but only %zu follow; the file is cut off",
-                         name, length, size - 8);
+                         "%s: the header should be %" PRIu64 " bytes long, but only %" PRIu64
+                         " follow; the file is cut off",
+                         s->name, length, s->size - 8);
     }
-    if (length == 0 || bytes[8] != '{') {
+    if (length == 0 || head[8] != '{') {
         return limn_fail(err, LIMN_E_INPUT,
-                         "%s: the header must be a JSON object and begin with '{'", name);
+                         "%s: the header must be a JSON object and begin with '{'", s->name);
     }
     *out = (size_t)length;
     return LIMN_OK;
+}
+
+/* Reads the header's bytes into memory and the JSON in them; *out is the caller's. */
+static limn_status parse_header(const limn_source *s, size_t size, json_t **out, limn_error *err) {
+    uint8_t *bytes = malloc(size);
+    if (bytes == NULL)
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for a header of %zu bytes", s->name,
+                         size);
+    limn_status status = limn_source_read(s, 8, size, bytes, err);
+    if (status == LIMN_OK) status = limn_json_read(bytes, size, s->name, "the header", out, err);
+    free(bytes);
+    return status;
 }
 
 /* "__metadata__" is a map of texts, of which the short ones are kept as notes. */
@@ -190,7 +207,7 @@ static limn_status read_offsets(const reader *r, const json_t *entry, limn_tenso
                          "data_offsets give it %" JSON_INTEGER_FORMAT,
                          r->name, t->name, limn_dtype_name(t->dtype), text, t->bytes, end - begin);
     }
-    t->data = r->data + begin;
+    t->offset = r->data + (uint64_t)begin;
     return LIMN_OK;
 }
 
@@ -209,7 +226,7 @@ static limn_status read_entry(const reader *r, const json_t *entry, limn_tensor 
 /* In the order of the data; an empty tensor before the one that begins where it lies. */
 static int by_place(const void *a, const void *b) {
     const limn_tensor *x = a, *y = b;
-    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
@@ -219,7 +236,7 @@ static limn_status check_tiling(const reader *r, limn_tensors *set) {
     size_t end = 0;
     for (size_t i = 0; i < set->count; i++) {
         const limn_tensor *t = &set->items[i];
-        const size_t begin = (size_t)(t->data - r->data);
+        const size_t begin = (size_t)(t->offset - r->data);
         if (begin < end) {
             return limn_fail(
                 r->err, LIMN_E_INPUT,
@@ -261,7 +278,8 @@ static limn_status read_entries(const reader *r, json_t *header, limn_tensors *s
     return status;
 }
 
-static limn_status read_header(const reader *r, json_t *header, limn_tensors **out) {
+static limn_status read_header(const reader *r, const limn_source *source, json_t *header,
+                               limn_tensors **out) {
     size_t count = 0, name_bytes = 0;
     const char *key;
     json_t *entry;
@@ -270,7 +288,7 @@ static limn_status read_header(const reader *r, json_t *header, limn_tensors **o
         count++;
         name_bytes += strlen(key) + 1;
     }
-    limn_status status = limn_tensors_make(r->name, count, name_bytes, out, r->err);
+    limn_status status = limn_tensors_make(source, count, name_bytes, out, r->err);
     if (status != LIMN_OK) return status;
 
     status = read_entries(r, header, *out);
@@ -284,22 +302,21 @@ static limn_status read_header(const reader *r, json_t *header, limn_tensors **o
     return LIMN_OK;
 }
 
-limn_status limn_safetensors_read(const uint8_t *bytes, size_t size, const char *name,
-                                  limn_tensors **out, limn_error *err) {
+limn_status limn_safetensors_read(const limn_source *source, limn_tensors **out, limn_error *err) {
     *out = NULL;
     size_t header_bytes = 0;
-    limn_status status = find_header(bytes, size, name, &header_bytes, err);
+    limn_status status = find_header(source, &header_bytes, err);
     if (status != LIMN_OK) return status;
 
     json_t *header;
-    status = limn_json_read(bytes + 8, header_bytes, name, "the header", &header, err);
+    status = parse_header(source, header_bytes, &header, err);
     if (status != LIMN_OK) return status;
 
-    const reader r = {.name = name,
-                      .data = bytes + 8 + header_bytes,
-                      .data_bytes = size - 8 - header_bytes,
+    const reader r = {.name = source->name,
+                      .data = 8 + header_bytes,
+                      .data_bytes = (size_t)(source->size - 8 - header_bytes),
                       .err = err};
-    status = read_header(&r, header, out);
+    status = read_header(&r, source, header, out);
     json_decref(header);
     return status;
 }

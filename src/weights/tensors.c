@@ -6,22 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-limn_status limn_tensors_make(const char *file, size_t count, size_t name_bytes, limn_tensors **out,
-                              limn_error *err) {
+limn_status limn_tensors_make(const limn_source *source, size_t count, size_t name_bytes,
+                              limn_tensors **out, limn_error *err) {
     *out = NULL;
     limn_tensors *t = calloc(1, sizeof *t);
     if (t != NULL) {
         /* One more than needed, so that no size is 0 and NULL always means no memory. */
-        t->file = strdup(file);
+        t->file = strdup(source->name);
         t->items = calloc(count + 1, sizeof *t->items);
         t->names = malloc(name_bytes + 1);
         t->count = count;
+        t->source = *source;
+        t->source.name = t->file;
     }
     if (t == NULL || t->file == NULL || t->items == NULL || t->names == NULL) {
         limn_tensors_free(t);
-        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for the names of %zu tensors", file,
-                         count);
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for the names of %zu tensors",
+                         source->name, count);
     }
+    for (size_t i = 0; i < count; i++) t->items[i].source = &t->source;
     *out = t;
     return LIMN_OK;
 }

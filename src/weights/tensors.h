@@ -19,6 +19,7 @@ typedef struct limn_note {
 } limn_note;
 
 struct limn_tensors {
+    limn_source source; /* where the items are; its name is `file` */
     char *file;         /* what sentences call the file */
     limn_tensor *items; /* [count], in the byte order of names once finished */
     size_t count;
@@ -27,10 +28,10 @@ struct limn_tensors {
     int note_count;
 };
 
-/* Makes room for `count` tensors (zeroed) and `name_bytes` of names with their NULs. *out is the
- * caller's, for limn_tensors_free. LIMN_E_MEMORY. */
-limn_status limn_tensors_make(const char *file, size_t count, size_t name_bytes, limn_tensors **out,
-                              limn_error *err);
+/* Makes room for `count` tensors (zeroed but for their source) and `name_bytes` of names with their
+ * NULs. *out is the caller's, for limn_tensors_free. LIMN_E_MEMORY. */
+limn_status limn_tensors_make(const limn_source *source, size_t count, size_t name_bytes,
+                              limn_tensors **out, limn_error *err);
 
 /* Keeps a text of the file's metadata, given by length, for limn_tensors_note. One that is long,
  * and any beyond the limit, is passed over: notes are hints. LIMN_E_MEMORY. */

@@ -9,12 +9,12 @@
  *     limn_config_int(config, "in_channels", 1, 1024, 4, &channels, err);
  *     limn_folder_tensors(folder, "unet", &tensors, err);
  *     limn_tensors_want(tensors, "conv_in.weight", 4, shape, &weight, err);
- *     limn_tensor_to_f32(weight, 0, weight->count, floats);
+ *     limn_tensor_read(weight, 0, weight->count, floats, err);
  *     limn_folder_close(folder);               // and with it config, tensors and weight
  *
- * Who owns what: readers of bytes (limn_safetensors_read, limn_config_read) give an object to free,
- * and keep no state; a folder owns all that came out of it until it is closed. Tensors are views:
- * nothing of their data is copied.
+ * Who owns what: readers (limn_safetensors_read, limn_config_read) give an object to free, and keep
+ * no state; a folder owns all that came out of it until it is closed. Tensors are places in a
+ * source: their numbers are read when they are asked for, and never mapped.
  * What can fail: LIMN_E_INPUT for a damaged, wrong or hostile file, LIMN_E_MISSING for a file that
  * is not there, LIMN_E_IO where the system cannot read one, LIMN_E_MEMORY. Sentences name the file
  * and the tensor or key.
@@ -73,38 +73,37 @@ bool limn_dtype_is_half(limn_dtype dtype);
 /* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */
 bool limn_dtype_find(const char *name, limn_dtype *out);
 
-/* One tensor: a view into a file. */
+/* One tensor: a place in a source. */
 typedef struct limn_tensor {
     const char *name; /* lives as long as its limn_tensors */
     limn_dtype dtype;
-    int rank;            /* 0 (a single number) to 8 */
-    uint64_t shape[8];   /* `rank` of them, outermost first; 0 beyond */
-    const uint8_t *data; /* row-major; aligned to nothing: load with memcpy */
-    uint64_t count;      /* product of shape; 0 is possible */
-    size_t bytes;        /* count / numbers of a block x bytes of one */
-    bool transposed;     /* rank 2, and data has its columns one after the other, not its rows */
+    int rank;                  /* 0 (a single number) to 8 */
+    uint64_t shape[8];         /* `rank` of them, outermost first; 0 beyond */
+    const limn_source *source; /* where the numbers are, row-major */
+    uint64_t offset;           /* of the first number, in bytes; aligned to nothing */
+    uint64_t count;            /* product of shape; 0 is possible */
+    size_t bytes;              /* count / numbers of a block x bytes of one */
+    bool transposed; /* rank 2, and the source has its columns one after the other, not its rows */
 } limn_tensor;
 
-/* Named tensors, views into bytes that must outlive it. */
+/* Named tensors in a source, whose bytes must outlive it. */
 typedef struct limn_tensors limn_tensors;
 
 /* Reads a safetensors file: 8 bytes of header length, a JSON header, the data.
- *   bytes, size  the whole file; must outlive *out
- *   name         what sentences call it
- *   out          the caller's, for limn_tensors_free; NULL after a failure
+ *   source  the whole file, of which the header is read here; its bytes and name (what sentences
+ *           call it) must outlive *out, the struct need not
+ *   out     the caller's, for limn_tensors_free; NULL after a failure
  * Every tensor is checked to lie in the file, to have the size its shape and type say, and to touch
- * its neighbours without overlap or hole. LIMN_E_INPUT with a sentence otherwise, LIMN_E_MEMORY.
- * Memory is in proportion to the header that is there, never to a number in it.
+ * its neighbours without overlap or hole. LIMN_E_INPUT with a sentence otherwise, LIMN_E_MEMORY,
+ * LIMN_E_IO. Memory is in proportion to the header that is there, never to a number in it.
  * Source: github.com/huggingface/safetensors, "Format". */
-limn_status limn_safetensors_read(const uint8_t *bytes, size_t size, const char *name,
-                                  limn_tensors **out, limn_error *err);
+limn_status limn_safetensors_read(const limn_source *source, limn_tensors **out, limn_error *err);
 
 /* Reads a GGUF file, version 2 or 3: counts, typed metadata, tensor descriptions, aligned data.
  * Shapes come out outermost first, where the file has them the other way round, and as
  * "comfy.gguf.orig_shape.NAME" says where that is there. All else as limn_safetensors_read.
  * Source: github.com/ggml-org/ggml, docs/gguf.md. */
-limn_status limn_gguf_read(const uint8_t *bytes, size_t size, const char *name, limn_tensors **out,
-                           limn_error *err);
+limn_status limn_gguf_read(const limn_source *source, limn_tensors **out, limn_error *err);
 
 /* Whether a file begins as GGUF does. */
 bool limn_gguf_is(const uint8_t *bytes, size_t size);
@@ -127,18 +126,25 @@ const char *limn_tensors_note(const limn_tensors *t, const char *key);
 
 /* Finds a tensor that must be there, with exactly this shape [rank]. LIMN_E_INPUT where it is
  * missing or differs; the sentence names file, tensor, expected and found shape. The type is free:
- * limn_tensor_to_f32 takes any. */
+ * limn_tensor_read takes any. */
 limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
                               const uint64_t *shape, const limn_tensor **out, limn_error *err);
 
-/* Converts `count` numbers from the first-th on to out[count] (first + count <= t->count). F8, F16,
- * BF16 and F32 are exact, subnormals and infinities too; a NaN stays one (F16's become quiet).
- * Blocks are what ggml makes of them, bit for bit. F64 and integers are rounded to nearest even; a
- * boolean is 0 or 1. */
-void limn_tensor_to_f32(const limn_tensor *t, uint64_t first, uint64_t count, float *out);
+/* Reads numbers [first, first + count) of a tensor as float32. F8, F16, BF16 and F32 are exact,
+ * subnormals and infinities too; a NaN stays one (F16's become quiet). Blocks are what ggml makes
+ * of them, bit for bit. F64 and integers are rounded to nearest even; a boolean is 0 or 1.
+ * LIMN_E_INPUT where they are beyond its end, or its file was shortened since it was opened;
+ * LIMN_E_IO. Any thread. Large pieces are much faster than small ones. */
+limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
+                             limn_error *err);
 
 /* Likewise as float16 bits, for a type that limn_dtype_is_half; exact. */
-void limn_tensor_to_f16(const limn_tensor *t, uint64_t first, uint64_t count, uint16_t *out);
+limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
+                                  uint16_t *out, limn_error *err);
+
+/* Reads `bytes` bytes from byte `at` of a tensor on, as they are stored; fails likewise. */
+limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t bytes, void *out,
+                                    limn_error *err);
 
 /* ---- configurations -------------------------------------------------------------------------- */
 
@@ -198,7 +204,7 @@ const limn_config *limn_config_child(const limn_config *c, const char *key);
 
 /* ---- model folders --------------------------------------------------------------------------- */
 
-/* An open model folder in diffusers' layout. It keeps every file it opened mapped, and their names,
+/* An open model folder in diffusers' layout. It keeps every file it opened open, and their names,
  * until it is closed. `relative` is a path below the folder with '/' between its parts. */
 typedef struct limn_folder limn_folder;
 
@@ -238,19 +244,21 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
  * prints in the folder: lines of "HASH  relative/path\n". First the files are hashed, then the
  * text. */
 
-/* Says that a tensor's data will not be read again soon, so that its pages need not stay in memory.
- * Any thread. */
-void limn_folder_forget(const limn_folder *f, const limn_tensor *t);
-
 /* How many files were opened so far. */
 int limn_folder_file_count(const limn_folder *f);
 
-/* Hashes the i-th of them, in sorted order; different i may run on different threads. */
-void limn_folder_hash_file(limn_folder *f, int i);
+/* Hashes the i-th of them, in sorted order; different i may run on different threads. LIMN_E_INPUT
+ * where the file was shortened since it was opened; LIMN_E_IO, LIMN_E_MEMORY. */
+limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err);
 
 /* The model's hash, as 64 hex digits. Call it after limn_folder_hash_file for every i and before
- * another file is opened; a file that was not hashed is hashed here, which only costs its time. */
-void limn_folder_hash(const limn_folder *f, char hex[65]);
+ * another file is opened; a file that was not hashed is hashed here, which only costs its time.
+ * Fails as limn_folder_hash_file does. */
+limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err);
+
+/* LIMN_E_INPUT where a file was written to since it was opened: then what was read may be half of
+ * one model and half of another, and the hash of neither. LIMN_E_IO. */
+limn_status limn_folder_check(const limn_folder *f, limn_error *err);
 
 /* How many numbers there are in all tensors opened so far, those of integer types left out. */
 uint64_t limn_folder_parameters(const limn_folder *f);

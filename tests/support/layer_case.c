@@ -58,7 +58,7 @@ static guarded run_at(layer_case *c, const limn_kernels *k, int threads, bool ha
     assert_int_equal(ld.status, LIMN_OK);
     assert_int_equal(ld.job_count, ld.jobs_room);
     assert_int_equal(weights.peak, plan.peak);
-    limn_load_pack(&ld, threads);
+    assert_int_equal(limn_load_pack(&ld, threads), LIMN_OK);
 
     guarded out = guarded_take(c->count, sizeof(float));
     limn_team_run(threads, run_body, &(running){c, k, out.f});

@@ -98,8 +98,8 @@ const limn_tensors *weights_tensors(weights_file *f) {
             to += size;
         }
     limn_error err;
-    if (limn_safetensors_read(f->bytes, 8 + at + data, "test", &f->tensors, &err) != LIMN_OK)
-        fail_msg("%s", err.text);
+    const limn_source source = limn_source_of("test", f->bytes, 8 + at + data);
+    if (limn_safetensors_read(&source, &f->tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
     return f->tensors;
 }
 

@@ -34,7 +34,7 @@ static limn_tokenizer *open_folder(const char *folder, const char *pad, int posi
     limn_bytes config = file_in(folder, "tokenizer_config.json");
     limn_bytes special = file_in(folder, "special_tokens_map.json");
     char map[64];
-    limn_bytes own = {(const uint8_t *)map, 0, NULL};
+    limn_bytes own = {(const uint8_t *)map, 0};
     if (pad) own.size = (size_t)snprintf(map, sizeof map, "{\"pad_token\":\"%s\"}", pad);
     limn_tokenizer *t = NULL;
     limn_error err = {0};

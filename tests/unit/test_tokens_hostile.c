@@ -17,7 +17,7 @@
 #define MERGES  "#version: 0.2\na b</w>\na b\na a\n"
 
 static limn_bytes bytes_of(const char *text) {
-    return (limn_bytes){(const uint8_t *)text, text ? strlen(text) : 0, NULL};
+    return (limn_bytes){(const uint8_t *)text, text ? strlen(text) : 0};
 }
 
 static limn_status open_texts(const char *vocab, const char *merges, const char *config,
@@ -186,11 +186,11 @@ static void test_damaged_files(void **state) {
             uint8_t *cut = malloc(at ? at : 1);
             memcpy(copy, texts[file], size);
             memcpy(cut, texts[file], at);
-            files[file] = (limn_bytes){cut, at, NULL};
+            files[file] = (limn_bytes){cut, at};
             assert_true(survives(files));
             for (size_t k = 0; k < sizeof bytes && at < size; k++) {
                 copy[at] = (uint8_t)bytes[k];
-                files[file] = (limn_bytes){copy, size, NULL};
+                files[file] = (limn_bytes){copy, size};
                 assert_true(survives(files));
             }
             free(copy);

@@ -29,8 +29,8 @@ static limn_tokenizer *open_with(const char *folder, const char *config, const c
                                  int positions) {
     limn_bytes vocab = file_in(folder, "vocab.json");
     limn_bytes merges = file_in(folder, "merges.txt");
-    limn_bytes c = {(const uint8_t *)config, strlen(config), NULL};
-    limn_bytes m = {(const uint8_t *)map, strlen(map), NULL};
+    limn_bytes c = {(const uint8_t *)config, strlen(config)};
+    limn_bytes m = {(const uint8_t *)map, strlen(map)};
     limn_tokenizer *t = NULL;
     limn_error err = {0};
     if (limn_tokenizer_open(&vocab, &merges, &c, &m, positions, folder, &t, &err) != LIMN_OK)

@@ -181,14 +181,15 @@ static void every_type_is_what_the_formula_says(void **state) {
         float *want = calloc(BLOCKS * block, sizeof *want);
         for (size_t b = 0; b < BLOCKS; b++)
             make_block(dtype, &seed, (uint8_t *)data.b + b * bytes, want + b * block);
+        const limn_source source = limn_source_of("x", (const uint8_t *)data.b, BLOCKS * bytes);
         const limn_tensor t = {.name = "t",
                                .dtype = dtype,
                                .rank = 1,
                                .shape = {BLOCKS * block},
-                               .data = (const uint8_t *)data.b,
+                               .source = &source,
                                .count = BLOCKS * block,
                                .bytes = BLOCKS * bytes};
-        limn_tensor_to_f32(&t, 0, t.count, got.f);
+        assert_int_equal(limn_tensor_read(&t, 0, t.count, got.f, NULL), LIMN_OK);
         const size_t at = floats_differ(got.f, want, t.count);
         if (at < t.count)
             fail_msg("%s: number %zu is %.9g, should be %.9g", limn_dtype_name(dtype), at,
@@ -197,7 +198,7 @@ static void every_type_is_what_the_formula_says(void **state) {
         for (int k = 0; k < 200; k++) {
             const size_t first = (size_t)random_int(&seed, 0, (int)t.count - 1);
             const size_t count = (size_t)random_int(&seed, 0, (int)(t.count - first));
-            limn_tensor_to_f32(&t, first, count, got.f);
+            assert_int_equal(limn_tensor_read(&t, first, count, got.f, NULL), LIMN_OK);
             assert_int_equal(floats_differ(got.f, want + first, count), count);
         }
         guarded_free(&data);
@@ -218,15 +219,18 @@ static void every_f8_is_exact(void **state) {
             for (int i = e > 0 ? e : 1; i < bias; i++) want /= 2;
             for (int i = bias; i < e; i++) want *= 2;
             if (bits & 128) want = -want;
-            const limn_tensor t = {
-                .dtype = five ? LIMN_F8_E5M2 : LIMN_F8_E4M3, .data = &byte, .count = 1, .bytes = 1};
+            const limn_source source = limn_source_of("x", &byte, 1);
+            const limn_tensor t = {.dtype = five ? LIMN_F8_E5M2 : LIMN_F8_E4M3,
+                                   .source = &source,
+                                   .count = 1,
+                                   .bytes = 1};
             float got, through;
             uint16_t half;
-            limn_tensor_to_f32(&t, 0, 1, &got);
-            limn_tensor_to_f16(&t, 0, 1, &half);
-            const limn_tensor h = {
-                .dtype = LIMN_F16, .data = (const uint8_t *)&half, .count = 1, .bytes = 2};
-            limn_tensor_to_f32(&h, 0, 1, &through);
+            assert_int_equal(limn_tensor_read(&t, 0, 1, &got, NULL), LIMN_OK);
+            assert_int_equal(limn_tensor_read_half(&t, 0, 1, &half, NULL), LIMN_OK);
+            const limn_source wider = limn_source_of("x", (const uint8_t *)&half, 2);
+            const limn_tensor h = {.dtype = LIMN_F16, .source = &wider, .count = 1, .bytes = 2};
+            assert_int_equal(limn_tensor_read(&h, 0, 1, &through, NULL), LIMN_OK);
             const bool nan = five ? e == 31 && m > 0 : (bits & 127) == 127;
             if (five && e == 31 && m == 0) want = bits & 128 ? -INFINITY : INFINITY;
             assert_int_equal(got != got, nan);
@@ -242,34 +246,36 @@ static void every_f8_is_exact(void **state) {
 static void transposed_tensors_turn_round(void **state) {
     (void)state;
     uint16_t halves[6] = {0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600}, bits[6];
+    limn_source source = limn_source_of("x", (const uint8_t *)halves, sizeof halves);
     limn_tensor t = {.dtype = LIMN_F16,
                      .rank = 2,
                      .shape = {3, 2},
-                     .data = (const uint8_t *)halves,
+                     .source = &source,
                      .count = 6,
                      .bytes = 12,
                      .transposed = true};
     float got[6];
     const float want[6] = {1, 4, 2, 5, 3, 6};
-    limn_tensor_to_f32(&t, 0, 6, got);
+    assert_int_equal(limn_tensor_read(&t, 0, 6, got, NULL), LIMN_OK);
     assert_memory_equal(got, want, sizeof want);
-    limn_tensor_to_f32(&t, 3, 2, got);
+    assert_int_equal(limn_tensor_read(&t, 3, 2, got, NULL), LIMN_OK);
     assert_memory_equal(got, want + 3, 2 * sizeof *want);
-    limn_tensor_to_f16(&t, 0, 6, bits);
+    assert_int_equal(limn_tensor_read_half(&t, 0, 6, bits, NULL), LIMN_OK);
     for (int i = 0; i < 6; i++) assert_int_equal(bits[i], halves[(int)want[i] - 1]);
 
     uint64_t seed = 3;
     uint8_t block[210];
     float straight[256], turned[256];
     make_q6_k(&seed, block, straight);
+    source = limn_source_of("x", block, sizeof block);
     t = (limn_tensor){.dtype = LIMN_Q6_K,
                       .rank = 2,
                       .shape = {64, 4},
-                      .data = block,
+                      .source = &source,
                       .count = 256,
                       .bytes = 210,
                       .transposed = true};
-    limn_tensor_to_f32(&t, 0, 256, turned);
+    assert_int_equal(limn_tensor_read(&t, 0, 256, turned, NULL), LIMN_OK);
     for (int i = 0; i < 256; i++) assert_true(turned[i] == straight[i % 4 * 64 + i / 4]);
 }
 

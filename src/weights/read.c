@@ -1,0 +1,91 @@
+/* A tensor's numbers, read from its source piece by piece and converted. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "weights/quant.h"
+
+/* Bytes read at a time where they are converted: on the stack. */
+#define CHUNK_BYTES ((size_t)8192)
+
+/* Rows of a transposed tensor that are read at a time: a run of each stored column. */
+#define RUN 64
+
+static limn_status check_range(const limn_tensor *t, uint64_t first, uint64_t count,
+                               limn_error *err) {
+    if (first <= t->count && count <= t->count - first) return LIMN_OK;
+    return limn_fail(err, LIMN_E_INPUT,
+                     "%s: tensor \"%.200s\" has %" PRIu64 " numbers, but %" PRIu64
+                     " are wanted from number %" PRIu64 " on",
+                     t->source->name, t->name, t->count, count, first);
+}
+
+limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t bytes, void *out,
+                                    limn_error *err) {
+    if (at > t->bytes || bytes > t->bytes - at)
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: tensor \"%.200s\" has %zu bytes, but %zu are wanted from byte "
+                         "%" PRIu64 " on",
+                         t->source->name, t->name, t->bytes, bytes, at);
+    return limn_source_read(t->source, t->offset + at, bytes, out, err);
+}
+
+/* Numbers [first, first + count) in the order of the data, as float16 bits or as float32. */
+static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count, bool half,
+                            void *out, limn_error *err) {
+    const size_t block = limn_dtype_block(t->dtype), size = limn_dtype_bytes(t->dtype);
+    if (t->dtype == (half ? LIMN_F16 : LIMN_F32))
+        return limn_tensor_read_stored(t, first * size, (size_t)count * size, out, err);
+    uint8_t chunk[CHUNK_BYTES];
+    const size_t most = CHUNK_BYTES / size * block; /* numbers of a chunk */
+    limn_status status = LIMN_OK;
+    for (size_t done = 0, n; done < count && status == LIMN_OK; done += n) {
+        const uint64_t at = first + done;
+        const size_t skip = (size_t)(at % block), left = (size_t)count - done;
+        n = left < most - skip ? left : most - skip;
+        const size_t blocks = (skip + n + block - 1) / block;
+        status = limn_tensor_read_stored(t, at / block * size, blocks * size, chunk, err);
+        if (status != LIMN_OK) return status;
+        if (half)
+            limn_f8_to_f16(t->dtype, chunk, n, (uint16_t *)out + done);
+        else
+            limn_dtype_to_f32(t->dtype, chunk, skip, n, (float *)out + done);
+    }
+    return status;
+}
+
+/* The same of a transposed tensor [rows, columns]: of each stored column a run for RUN rows. */
+static limn_status turned(const limn_tensor *t, uint64_t first, uint64_t count, bool half,
+                          void *out, limn_error *err) {
+    const uint64_t rows = t->shape[0], columns = t->shape[1], end = first + count;
+    const size_t size = half ? sizeof(uint16_t) : sizeof(float);
+    float run[RUN]; /* or float16 bits */
+    if (count == 0) return LIMN_OK;
+    for (uint64_t row = first / columns; row * columns < end; row += RUN) {
+        const uint64_t n = rows - row < RUN ? rows - row : RUN;
+        for (uint64_t column = 0; column < columns; column++) {
+            limn_status status = in_order(t, column * rows + row, n, half, run, err);
+            if (status != LIMN_OK) return status;
+            for (uint64_t i = 0; i < n; i++) {
+                const uint64_t at = (row + i) * columns + column;
+                if (at < first || at >= end) continue;
+                memcpy((char *)out + (at - first) * size, (char *)run + i * size, size);
+            }
+        }
+    }
+    return LIMN_OK;
+}
+
+limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
+                             limn_error *err) {
+    limn_status status = check_range(t, first, count, err);
+    if (status != LIMN_OK) return status;
+    return (t->transposed ? turned : in_order)(t, first, count, false, out, err);
+}
+
+limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
+                                  uint16_t *out, limn_error *err) {
+    limn_status status = check_range(t, first, count, err);
+    if (status != LIMN_OK) return status;
+    return (t->transposed ? turned : in_order)(t, first, count, true, out, err);
+}
