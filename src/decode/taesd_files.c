@@ -61,8 +61,8 @@ limn_status limn_taesd_files_open(const char *path, limn_taesd_files *out, limn_
     }
     const char *file = inner ? inner : path;
     if (status == LIMN_OK) status = limn_file_open(file, &out->bytes, err);
-    if (status == LIMN_OK)
-        status = limn_safetensors_read(out->bytes.data, out->bytes.size, file, &out->tensors, err);
+    const limn_source source = limn_source_of(file, out->bytes.data, out->bytes.size);
+    if (status == LIMN_OK) status = limn_safetensors_read(&source, &out->tensors, err);
     if (status == LIMN_OK) limn_sha256_of(out->bytes.data, out->bytes.size, out->sha256);
     free(inner);
     return status;
