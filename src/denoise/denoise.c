@@ -18,8 +18,7 @@ typedef struct loop {
 } loop;
 
 int limn_denoise_batch(const limn_unet *unet, double guidance) {
-    (void)unet;
-    return guidance <= 1.0 ? 1 : 2;
+    return guidance <= 1.0 || unet->guidance_d > 0 ? 1 : 2;
 }
 
 /* One draw of noise. Generators fill [c, h, w], as torch lays latents out; the sample is [h, w, c].

@@ -37,8 +37,8 @@ typedef struct limn_denoise_task {
     void *user;
 } limn_denoise_task;
 
-/* How many conditionings a run evaluates at once: 2 with guidance, 1 up to a scale of 1 (which, as
- * in diffusers, is none). */
+/* How many conditionings a run evaluates at once: 2 with guidance; 1 up to a scale of 1 (which, as
+ * in diffusers, is none), and where the U-Net itself takes the scale (LCM). */
 int limn_denoise_batch(const limn_unet *unet, double guidance);
 
 /* Runs the task. latents [1, h, w, out_c] is the caller's memory, written in full; its h and w are

@@ -56,6 +56,25 @@ static float *added_embedding(limn_exec *e, const limn_unet *m, const limn_unet_
     return out;
 }
 
+/* What the guidance scale adds to the timestep's sinusoid: [channels[0]]. With w the scale less
+ * one, sin and cos of 1000 w f_i, f_i = 10000^(-i / (half - 1)), projected. Source: Luo et al.
+ * 2023, "Latent Consistency Models", section 4.2; frequencies as diffusers has them. */
+static float *guidance_embedding(limn_exec *e, const limn_unet *m, double guidance) {
+    int d = m->guidance_d, half = d / 2;
+    float *out = limn_arena_floats(e->ws, (size_t)m->channels[0]);
+    size_t mark = limn_arena_mark(e->ws);
+    float *waves = limn_arena_floats(e->ws, (size_t)d), w = (float)(guidance - 1.0) * 1000.0f;
+    if (!limn_exec_measuring(e)) waves[d - 1] = 0; /* where d is odd */
+    for (int i = 0; i < half && !limn_exec_measuring(e); i++) {
+        float angle = w * (float)limn_exp(-9.210340371976184 * i / (half - 1));
+        waves[i] = (float)limn_sin((double)angle);
+        waves[half + i] = (float)limn_cos((double)angle);
+    }
+    limn_linear_run(e, &m->guidance, waves, (size_t)d, 1, NULL, out);
+    limn_arena_release(e->ws, mark);
+    return out;
+}
+
 /* The activated time embedding [n, time_d], the pooled text's part included. */
 static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
                              const limn_unet_context *context) {
@@ -67,6 +86,8 @@ static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
     float *one = limn_arena_floats(e->ws, d);
     bool real = !limn_exec_measuring(e);
     if (real) sinusoid(m, timestep, m->channels[0], waves);
+    for (int i = 0; i < m->channels[0] && context->guidance && real; i++)
+        waves[i] += context->guidance[i];
     embed(e, m, &m->time1, &m->time2, waves, 1, NULL, one);
     for (int i = 0; i < n && real; i++) {
         const float *own = context->embedding ? context->embedding + (size_t)i * d : NULL;
@@ -86,12 +107,12 @@ static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *t
     size_t mark = limn_arena_mark(e->ws);
     float *h = limn_arena_floats(e->ws, rows * d);
     size_t inner = limn_arena_mark(e->ws);
-    limn_keys self = limn_keys_take(e, n, tokens, text->heads, text->d);
+    limn_keys self = b->only_cross ? text[1] : limn_keys_take(e, n, tokens, text->heads, text->d);
 
     limn_layer_norm_run(e, &b->norm1, x, rows, h);
     limn_linear_run(e, &b->qkv, h, d, rows, NULL, wide);
-    limn_keys_pack(e, wide + d, wide + 2 * d, 3 * d, &self);
-    limn_attention_run(e, wide, 3 * d, tokens, &self, false, h);
+    if (!b->only_cross) limn_keys_pack(e, wide + d, wide + 2 * d, 3 * d, &self);
+    limn_attention_run(e, wide, (size_t)b->qkv.n, tokens, &self, false, h);
     limn_linear_run(e, &b->out1, h, d, rows, &(limn_finish){.residual = x}, y);
     limn_arena_release(e->ws, inner);
 
@@ -129,18 +150,25 @@ static void run_transformer(limn_exec *e, const limn_unet_transformer *t,
     limn_arena_release(e->ws, mark);
 }
 
+/* Keys and values of the text for one attention. */
+static limn_keys prepare_keys(limn_exec *e, const limn_unet_transformer *t, const limn_matrix *kv,
+                              const limn_unet_condition *c) {
+    size_t rows = (size_t)c->n * (size_t)c->tokens, d = (size_t)t->d;
+    limn_keys keys = limn_keys_take(e, c->n, c->tokens, t->heads, t->d / t->heads);
+    size_t mark = limn_arena_mark(e->ws);
+    float *both = limn_arena_floats(e->ws, rows * 2 * d);
+    limn_linear_run(e, kv, c->cond, (size_t)kv->k, rows, NULL, both);
+    limn_keys_pack(e, both, both + d, 2 * d, &keys);
+    limn_arena_release(e->ws, mark);
+    return keys;
+}
+
 static void prepare_transformer(limn_exec *e, const limn_unet_transformer *t,
                                 const limn_unet_condition *c, limn_unet_context *out) {
-    size_t rows = (size_t)c->n * (size_t)c->tokens, d = (size_t)t->d;
     for (int i = 0; i < t->count; i++) {
         const limn_unet_block *b = &t->block[i];
-        limn_keys keys = limn_keys_take(e, c->n, c->tokens, t->heads, t->d / t->heads);
-        size_t mark = limn_arena_mark(e->ws);
-        float *kv = limn_arena_floats(e->ws, rows * 2 * d);
-        limn_linear_run(e, &b->kv2, c->cond, (size_t)b->kv2.k, rows, NULL, kv);
-        limn_keys_pack(e, kv, kv + d, 2 * d, &keys);
-        limn_arena_release(e->ws, mark);
-        out->keys[b->context] = keys;
+        out->keys[b->context] = prepare_keys(e, t, &b->kv2, c);
+        if (b->only_cross) out->keys[b->context + 1] = prepare_keys(e, t, &b->kv1, c);
     }
 }
 
@@ -154,8 +182,9 @@ void limn_unet_prepare(limn_exec *e, const limn_unet *m, const limn_unet_conditi
                        limn_unet_context *out) {
     out->n = condition->n;
     out->embedding = m->class1.n > 0 ? added_embedding(e, m, condition) : NULL;
+    out->guidance = m->guidance_d > 0 ? guidance_embedding(e, m, condition->guidance) : NULL;
     for (int i = 0; i < m->levels; i++) prepare_level(e, &m->down[i], condition, out);
-    prepare_transformer(e, &m->mid_attention, condition, out);
+    if (m->mid_attends) prepare_transformer(e, &m->mid_attention, condition, out);
     for (int i = 0; i < m->levels; i++) prepare_level(e, &m->up[i], condition, out);
 }
 
@@ -263,9 +292,11 @@ static void run_full(limn_exec *e, const limn_unet *m, const limn_map *x, double
     h = run_down(e, m, context, time, h, &s);
 
     size_t base = limn_arena_mark(e->ws);
-    h = run_layer(e, &m->mid_resnet[0], &m->mid_attention, context, time, &h);
-    h = run_layer(e, &m->mid_resnet[1], NULL, context, time, &h);
-    limn_map_settle(e, base, &h);
+    for (int i = 0; i < m->mid_layers; i++) {
+        const limn_unet_transformer *t = i == 0 && m->mid_attends ? &m->mid_attention : NULL;
+        h = run_layer(e, &m->mid_resnet[i], t, context, time, &h);
+    }
+    if (m->mid_layers > 0) limn_map_settle(e, base, &h);
     h = run_up(e, m, context, time, base, h, &s, deep);
     run_out(e, m, &h, out);
     limn_arena_release(e->ws, mark);

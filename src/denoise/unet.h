@@ -12,8 +12,8 @@
 
 #define LIMN_UNET_LEVELS_MOST 6
 #define LIMN_UNET_LAYERS_MOST 4
-#define LIMN_UNET_BLOCKS_MOST 12
-/* Transformer blocks in a whole network: SDXL has 70. */
+#define LIMN_UNET_BLOCKS_MOST 16
+/* Attentions to the text in a whole network: SDXL has 70. */
 #define LIMN_UNET_CONTEXTS_MOST 128
 /* Numbers that SDXL takes beside the text. */
 #define LIMN_UNET_NUMBERS 6
@@ -24,7 +24,9 @@ typedef struct limn_unet_block {
     limn_matrix qkv, out1;     /* attn1; q, k and v in one matrix */
     limn_matrix q2, kv2, out2; /* attn2; k and v of the text in one matrix */
     limn_matrix ff_in, ff_out; /* ff_in gives value and gate */
-    int context;               /* which of limn_unet_context's keys are its own */
+    int context;               /* which of limn_unet_context's keys are attn2's */
+    bool only_cross;           /* attn1 looks at the text too; then qkv is q alone, kv1 the rest, */
+    limn_matrix kv1;           /* and its keys are behind attn2's */
 } limn_unet_block;
 
 /* Transformer2DModel: norm, projection, blocks, projection, plus the input. */
@@ -47,22 +49,26 @@ typedef struct limn_unet_level {
 
 typedef struct limn_unet {
     int in_c, out_c, levels, context_d;
-    int pooled_d; /* width of the pooled text that it takes; 0 = it takes none */
-    int number_d; /* width of each of LIMN_UNET_NUMBERS' embedding; 0 = it takes none */
+    int pooled_d;   /* width of the pooled text that it takes; 0 = it takes none */
+    int number_d;   /* width of each of LIMN_UNET_NUMBERS' embedding; 0 = it takes none */
+    int guidance_d; /* width of the guidance scale's embedding; 0 = it takes none */
     int channels[LIMN_UNET_LEVELS_MOST];
     int time_d; /* width of the time embedding: 4 x channels[0] */
     bool cos_first;
     double freq_shift;
     limn_matrix time1, time2;   /* time_embedding */
+    limn_matrix guidance;       /* its cond_proj; n = 0 where there is none */
     limn_matrix class1, class2; /* class_embedding of the pooled text, or add_embedding of the
                                  * pooled text and the numbers; n = 0 where there is none */
     limn_conv conv_in, conv_out;
     limn_unet_level down[LIMN_UNET_LEVELS_MOST], up[LIMN_UNET_LEVELS_MOST];
+    int mid_layers; /* 0 to 2 */
+    bool mid_attends;
     limn_resnet mid_resnet[2];
-    limn_unet_transformer mid_attention;
+    limn_unet_transformer mid_attention; /* behind the first */
     limn_norm norm_out;
     limn_activation act;
-    int contexts; /* transformer blocks in all */
+    int contexts; /* attentions to the text in all */
 } limn_unet;
 
 /* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
@@ -77,6 +83,7 @@ typedef struct limn_unet_condition {
     /* Of every conditioning alike; not read where number_d is 0. SDXL's: the original picture's
      * height and width, top and left of the crop, the target's height and width, px. */
     int numbers[LIMN_UNET_NUMBERS];
+    double guidance; /* the guidance scale, for networks that take it; else not read */
 } limn_unet_condition;
 
 /* What it gives to every evaluation of one picture, computed once: each block's keys and values,
@@ -85,6 +92,7 @@ typedef struct limn_unet_context {
     int n;
     limn_keys keys[LIMN_UNET_CONTEXTS_MOST];
     float *embedding; /* [n, time_d]; NULL where the model adds nothing */
+    float *guidance;  /* [channels[0]], added before the time embedding; NULL where it is not */
 } limn_unet_context;
 
 /* Prepares a context in e->ws, which must keep it until the picture's last evaluation. */

@@ -66,6 +66,7 @@ limn_status limn_encode_request(limn_exec *e, const limn_model *m, const limn_re
         .tokens = m->text[0].positions,
         .cond = cond,
         .pooled = pooled,
+        .guidance = request->guidance,
         .numbers = {request->height, request->width, 0, 0, request->height, request->width},
     };
     return LIMN_OK;

@@ -130,6 +130,10 @@ bool limn_config_has(const limn_config *c, const char *key) {
     return value_of(c, key) != NULL;
 }
 
+bool limn_config_is_null(const limn_config *c, const char *key) {
+    return json_is_null(json_object_get(c->json, key));
+}
+
 /* A key with those of the objects above it, "limn.steps", written at the end of room[PATH_MOST].
  * Keys above that do not fit are left out. */
 static const char *path_of(const limn_config *c, const char *key, char *room) {
@@ -218,13 +222,9 @@ static limn_status fill_ints(const limn_config *c, const char *key, const json_t
     return LIMN_OK;
 }
 
-limn_status limn_config_ints(const limn_config *c, const char *key, int want, long min, long max,
-                             int *out, int most, int *count, limn_error *err) {
-    const json_t *value = value_of(c, key);
-    if (value == NULL) {
-        *count = 0;
-        return LIMN_OK;
-    }
+/* A list of whole numbers, or one that stands for all; see limn_config_ints. */
+static limn_status read_ints(const limn_config *c, const char *key, const json_t *value, int want,
+                             long min, long max, int *out, int most, int *count, limn_error *err) {
     const int least = want > 0 ? want : 1, limit = want > 0 && want < most ? want : most;
     char expected[100];
     if (least > limit) {
@@ -250,6 +250,55 @@ limn_status limn_config_ints(const limn_config *c, const char *key, int want, lo
     }
     for (size_t i = 0; i < size; i++) out[i] = (int)json_integer_value(json_array_get(value, i));
     *count = (int)size;
+    return LIMN_OK;
+}
+
+limn_status limn_config_ints(const limn_config *c, const char *key, int want, long min, long max,
+                             int *out, int most, int *count, limn_error *err) {
+    const json_t *value = value_of(c, key);
+    if (value != NULL) return read_ints(c, key, value, want, min, max, out, most, count, err);
+    *count = 0;
+    return LIMN_OK;
+}
+
+limn_status limn_config_table(const limn_config *c, const char *key, int rows, const int *columns,
+                              long min, long max, int *out, int stride, bool *nested,
+                              limn_error *err) {
+    const json_t *value = value_of(c, key);
+    bool list = json_is_array(value), lists = false;
+    if (list && json_array_size(value) != (size_t)rows) {
+        char expected[80];
+        snprintf(expected, sizeof expected, "a number, or a list of %d of them or of lists", rows);
+        return refuse(c, key, value, expected, err);
+    }
+    for (int i = 0; i < rows && value != NULL; i++) {
+        const json_t *row = list ? json_array_get(value, (size_t)i) : value;
+        int count;
+        lists = lists || (list && json_is_array(row));
+        limn_status status =
+            read_ints(c, key, row, columns[i], min, max, out + i * stride, stride, &count, err);
+        if (status != LIMN_OK) return status;
+    }
+    *nested = lists;
+    return LIMN_OK;
+}
+
+limn_status limn_config_bools(const limn_config *c, const char *key, int want, bool fallback,
+                              bool *out, limn_error *err) {
+    const json_t *value = value_of(c, key);
+    bool list = json_is_array(value), good = value == NULL || json_is_boolean(value) || list;
+    if (list) good = json_array_size(value) == (size_t)want;
+    for (int i = 0; i < want && list && good; i++)
+        good = json_is_boolean(json_array_get(value, (size_t)i));
+    if (!good) {
+        char expected[80];
+        snprintf(expected, sizeof expected, "true or false, or a list of %d of them", want);
+        return refuse(c, key, value, expected, err);
+    }
+    for (int i = 0; i < want; i++) {
+        const json_t *entry = list ? json_array_get(value, (size_t)i) : value;
+        out[i] = entry != NULL ? json_is_true(entry) : fallback;
+    }
     return LIMN_OK;
 }
 

@@ -165,6 +165,9 @@ void limn_config_free(limn_config *c);
 /* Whether the key is present and not null. */
 bool limn_config_has(const limn_config *c, const char *key);
 
+/* Whether the key is present and null, where that says something else than absence. */
+bool limn_config_is_null(const limn_config *c, const char *key);
+
 /* A whole number from min to max, both within int (8.0 is not one). The fallback need not be in the
  * range. */
 limn_status limn_config_int(const limn_config *c, const char *key, long min, long max,
@@ -188,6 +191,19 @@ limn_status limn_config_text(const limn_config *c, const char *key, const char *
  *   count becomes the number of entries; 0, and out untouched, where the key is absent or null */
 limn_status limn_config_ints(const limn_config *c, const char *key, int want, long min, long max,
                              int *out, int most, int *count, limn_error *err);
+
+/* A table of whole numbers from min to max (diffusers' transformer_layers_per_block), into
+ * out[rows][stride]: an array of `rows` entries, each an array of columns[i] (1 to stride) numbers,
+ * or one that stands for all of its row; or one number for the whole table.
+ *   nested becomes whether there is an array in the array
+ * out is untouched where the key is absent or null, and undefined after a failure. */
+limn_status limn_config_table(const limn_config *c, const char *key, int rows, const int *columns,
+                              long min, long max, int *out, int stride, bool *nested,
+                              limn_error *err);
+
+/* true or false, or an array of `want` of them, into out[want]; one alone stands for all. */
+limn_status limn_config_bools(const limn_config *c, const char *key, int want, bool fallback,
+                              bool *out, limn_error *err);
 
 /* An array of 1 to `most` numbers from min to max, whole or not, into out[most]. *count as above.
  */

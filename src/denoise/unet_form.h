@@ -1,0 +1,27 @@
+/* Inside src/denoise: what a U-Net's configuration says beside what limn_unet keeps. */
+#ifndef LIMN_DENOISE_UNET_FORM_H
+#define LIMN_DENOISE_UNET_FORM_H
+
+#include "denoise/unet.h"
+
+/* How the network is put together. Levels are counted from the largest map, in up_depth and
+ * up_attends from the smallest, as the way up has them. */
+typedef struct limn_unet_form {
+    int layers[LIMN_UNET_LEVELS_MOST]; /* resnets on the way down; one more on the way up */
+    int heads[LIMN_UNET_LEVELS_MOST];
+    bool down_attends[LIMN_UNET_LEVELS_MOST], up_attends[LIMN_UNET_LEVELS_MOST];
+    bool only_cross[LIMN_UNET_LEVELS_MOST]; /* the first attention looks at the text too */
+    /* Blocks of the transformer behind each resnet. */
+    int down_depth[LIMN_UNET_LEVELS_MOST][LIMN_UNET_LAYERS_MOST + 1];
+    int up_depth[LIMN_UNET_LEVELS_MOST][LIMN_UNET_LAYERS_MOST + 1];
+    int mid_layers, mid_depth; /* 0 to 2 resnets, and the blocks between them */
+    bool mid_attends;
+    int groups;
+    limn_resnet_form resnet;
+} limn_unet_form;
+
+/* Reads the configuration: sizes and choices into *m, the rest into *f, both zeroed before. What
+ * limn does not know is refused by name; the fault stays in ld->status. */
+void limn_unet_form_read(limn_loader *ld, const limn_config *c, limn_unet *m, limn_unet_form *f);
+
+#endif
