@@ -169,6 +169,11 @@ typedef struct limn_request {
     int cache_interval; /* above 1: the whole U-Net only every so many evaluations, between them
                          * its outermost layers (Ma et al. 2024, "DeepCache") */
     int cache_branch;   /* how many layers more than one those are, each way */
+    /* What SDXL is told of the picture it draws (Podell et al. 2023, section 2.2), px; other models
+     * take none of it. 0 of a size = the picture's own. */
+    int original_width, original_height; /* of the picture that it was cut from */
+    int crop_x, crop_y;                  /* where in that it begins: from the left, from the top */
+    int target_width, target_height;     /* what it was then brought to */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and

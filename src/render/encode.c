@@ -47,6 +47,19 @@ static limn_status encode(limn_exec *e, const limn_model *m, const char *const *
     return status;
 }
 
+/* What SDXL is told of the picture, in its order. */
+static void set_numbers(const limn_request *r, int numbers[LIMN_UNET_NUMBERS]) {
+    const int all[LIMN_UNET_NUMBERS] = {
+        r->original_height ? r->original_height : r->height,
+        r->original_width ? r->original_width : r->width,
+        r->crop_y,
+        r->crop_x,
+        r->target_height ? r->target_height : r->height,
+        r->target_width ? r->target_width : r->width,
+    };
+    memcpy(numbers, all, sizeof all);
+}
+
 limn_status limn_encode_request(limn_exec *e, const limn_model *m, const limn_request *request,
                                 limn_unet_condition *out, limn_error *err) {
     const char *const prompts[2] = {request->negative, request->prompt};
@@ -67,7 +80,7 @@ limn_status limn_encode_request(limn_exec *e, const limn_model *m, const limn_re
         .cond = cond,
         .pooled = pooled,
         .guidance = request->guidance,
-        .numbers = {request->height, request->width, 0, 0, request->height, request->width},
     };
+    set_numbers(request, out->numbers);
     return LIMN_OK;
 }

@@ -48,6 +48,18 @@ static limn_status check_numbers(const limn_model *model, const limn_request *r,
     return status == LIMN_OK ? check_side(model, "height", r->height, err) : status;
 }
 
+/* What only SDXL takes. */
+static limn_status check_sizes(const limn_model *model, const limn_request *r, limn_error *err) {
+    static const char *const names[] = {"original_width", "original_height", "crop_x",
+                                        "crop_y",         "target_width",    "target_height"};
+    for (size_t i = 0; i < sizeof names / sizeof *names && model->unet.number_d == 0; i++)
+        if (limn_setting_get(r, limn_setting_find(names[i])) != 0)
+            return limn_fail(err, LIMN_E_USAGE,
+                             "%s is set, but the model %s does not take it: only SDXL's kind does",
+                             names[i], model->name);
+    return LIMN_OK;
+}
+
 /* The numbers that are 0 where they are not used. */
 static limn_status check_settings(const limn_model *model, limn_request *r, limn_error *err) {
     int count, most = limn_unet_branch_most(&model->unet);
@@ -59,7 +71,7 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
     if (status == LIMN_OK && r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
                          r->cache_branch, model->name, most);
-    return status;
+    return status == LIMN_OK ? check_sizes(model, r, err) : status;
 }
 
 /* The sampler, the schedule and the generator, in limn's own spelling. */

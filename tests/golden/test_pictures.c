@@ -49,6 +49,13 @@ static int int_of(const json_t *o, const char *key) {
     return (int)json_integer_value(json_object_get(o, key));
 }
 
+/* A size or place as diffusers writes it: [height, width], [top, left]; nothing where it is not. */
+static void pair_of(const json_t *o, const char *key, int *first, int *second) {
+    const json_t *pair = json_object_get(o, key);
+    *first = (int)json_integer_value(json_array_get(pair, 0));
+    *second = (int)json_integer_value(json_array_get(pair, 1));
+}
+
 static const char *text_of(const json_t *o, const char *key) {
     const char *text = json_string_value(json_object_get(o, key));
     return text ? text : "";
@@ -87,6 +94,9 @@ static void draw_pipelines(const char *model, const pipeline *all, size_t count)
         r.guidance = json_number_value(json_object_get(o, "guidance_scale"));
         r.width = int_of(o, "width");
         r.height = int_of(o, "height");
+        pair_of(o, "original_size", &r.original_height, &r.original_width);
+        pair_of(o, "crops_coords_top_left", &r.crop_y, &r.crop_x);
+        pair_of(o, "target_size", &r.target_height, &r.target_width);
         r.sampler = all[i].sampler;
         r.schedule = all[i].schedule;
         limn_picture *p = draw(m, &r);
@@ -130,6 +140,7 @@ static void test_sdxl(void **state) {
         {"sdxl_txt2img_ddim", "ddim", "model"},
         {"sdxl_txt2img_euler", "euler", "model"},
         {"sdxl_txt2img_euler_noneg", "euler", "model"},
+        {"sdxl_txt2img_euler_micro", "euler", "model"},
         {"sdxl_txt2img_dpmpp_2m_karras", "dpmpp_2m", "karras"},
     };
     (void)state;
