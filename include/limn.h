@@ -397,6 +397,7 @@ typedef struct limn_bench_options {
     /* Before each piece of work, with its name; returning false stops with LIMN_E_CANCELLED. May be
      * NULL. */
     bool (*watch)(void *user, const char *work);
+    const char *precision; /* as in limn_open_options: NULL, "float32" or "int8" */
 } limn_bench_options;
 
 /* One stage of a picture. */
@@ -422,11 +423,13 @@ typedef struct limn_bench_report {
     uint64_t parameters;     /* of the text encoder, the U-Net and the decoder together */
     size_t weights_bytes;    /* memory that the weights took */
     size_t peak_bytes;       /* the process's peak of resident memory after the stages */
+    const char *precision;   /* "float32" or "int8"; the float32 peak is behind either's shares */
 } limn_bench_report;
 
 /* Measures an architecture on this machine; needs no file. Each stage runs once to warm up, then
- * options->runs times, on the code that draws pictures. Fails with LIMN_E_USAGE (an architecture or
- * size that is none, or more memory than the machine has), LIMN_E_MEMORY, LIMN_E_CANCELLED. */
+ * options->runs times, on the code that draws pictures. Fails with LIMN_E_USAGE (an architecture,
+ * precision or size that is none, or more memory than the machine has), LIMN_E_MEMORY,
+ * LIMN_E_CANCELLED. */
 LIMN_API limn_status limn_bench_run(const limn_bench_options *options, limn_bench_report *report,
                                     limn_error *error);
 

@@ -64,7 +64,8 @@ typedef struct limn_tile {
 
 /* One tile of an int8 product: c[r][j] = (float)(sum over k of a[r][k] b[k][j]) x (a_scale[r] x
  * b_scale[j]). The sum is an exact int32, so the order of its terms is free; both products of the
- * scales are rounded. Numbers are -127 to 127, and k is at most LIMN_I8_DEPTH. */
+ * scales are rounded. Numbers are -127 to 127, and k is at most LIMN_I8_DEPTH. The bytes of `a` are
+ * those numbers' bits xor the level's i8_flip. */
 typedef struct limn_tile_i8 {
     int rows;    /* 1 to the level's tile_i8_rows */
     int columns; /* 1 to the level's panel */
@@ -74,6 +75,7 @@ typedef struct limn_tile_i8 {
     const int8_t *b;        /* [segments x fours][panel][4], packed */
     const float *a_scale;   /* [rows] */
     const float *b_scale;   /* [panel] */
+    const int32_t *b_start; /* [panel] -128 x the column's sum over k; read where there is a flip */
     float *c;               /* [rows][columns], c_stride floats apart */
     size_t c_stride;
 } limn_tile_i8;
@@ -101,16 +103,18 @@ typedef struct limn_kernels {
     /* A tile of a matrix product; see limn_tile. */
     void (*tile)(const limn_tile *t);
 
-    /* A tile of an int8 product; see limn_tile_i8. */
+    /* A tile of an int8 product; see limn_tile_i8. i8_flip is 0x80 where the processor multiplies
+     * unsigned by signed bytes, so that rows are wanted as q + 128; else 0. */
+    uint8_t i8_flip;
     int tile_i8_rows;
     void (*tile_i8)(const limn_tile_i8 *t);
 
     /* The largest |x[i]|, +0 for n = 0; infinity or a NaN where one of them is that. */
     float (*most)(const float *x, size_t n);
 
-    /* out[i] = x[i] x inverse, rounded to nearest, ties to even. Where |x[i] x inverse| is not at
-     * most 127.49, out[i] is undefined. */
-    void (*to_i8)(const float *x, size_t n, float inverse, int8_t *out);
+    /* out[i] = x[i] x inverse, rounded to nearest, ties to even, its bits xor `flip`. Where |x[i] x
+     * inverse| is not at most 127.49, out[i] is undefined. */
+    void (*to_i8)(const float *x, size_t n, float inverse, uint8_t flip, int8_t *out);
 
     /* out[i] = act(x[i] + bias[i]) + residual[i] for i < c; bias and residual may be NULL. out may
      * be x. The order is: bias, activation, residual. */
@@ -158,7 +162,12 @@ typedef struct limn_kernels {
  * neon) where that is set; an unknown name there is ignored. */
 const limn_kernels *limn_kernels_pick(void);
 
-/* The level of that name if this machine can run it, else NULL. For tests. */
+/* The level of that name if this machine can run it, in its best form, else NULL. For tests. */
 const limn_kernels *limn_kernels_level(const char *name);
+
+/* The i-th table that this machine can run, from "c", the reference, on; NULL past the last. A
+ * level has a second one, of the same name, where one instruction can do an int8 product. For
+ * tests. */
+const limn_kernels *limn_kernels_table(int i);
 
 #endif

@@ -1,4 +1,4 @@
-/* The table of each level that is built for this processor family; pick.c chooses among them. */
+/* The tables of each level that is built for this processor family; pick.c chooses among them. */
 #ifndef LIMN_KERNELS_LEVELS_H
 #define LIMN_KERNELS_LEVELS_H
 
@@ -6,10 +6,10 @@
 
 extern const limn_kernels limn_kernels_c;
 #if defined(__x86_64__)
-extern const limn_kernels limn_kernels_avx2;
-extern const limn_kernels limn_kernels_avx512;
+extern const limn_kernels limn_kernels_avx2, limn_kernels_avx2_dot;
+extern const limn_kernels limn_kernels_avx512, limn_kernels_avx512_dot;
 #elif defined(__aarch64__)
-extern const limn_kernels limn_kernels_neon;
+extern const limn_kernels limn_kernels_neon, limn_kernels_neon_dot;
 #endif
 
 #endif

@@ -53,8 +53,8 @@ static void quantise_task(void *ctx, int task) {
         int8_t *to = q->to->v + (size_t)p * fours;
         float inverse;
         q->to->scale[p] = limn_i8_scale(q->to->scale[p], &inverse);
-        q->kernels->to_i8(r->x + (size_t)p * r->pixel_stride, c, inverse, to);
-        memset(to + c, 0, fours - c);
+        q->kernels->to_i8(r->x + (size_t)p * r->pixel_stride, c, inverse, q->kernels->i8_flip, to);
+        memset(to + c, q->kernels->i8_flip, fours - c);
     }
 }
 
@@ -71,9 +71,11 @@ static void share_most(const quantising *q) {
 limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r) {
     limn_rows_i8 to = {.rows = r};
     size_t pixels = (size_t)r->images * (size_t)r->h * (size_t)r->w;
-    to.v = limn_arena_take(e->ws, pixels, (size_t)limn_fours_of(r->c));
+    size_t fours = (size_t)limn_fours_of(r->c);
+    to.v = limn_arena_take(e->ws, pixels + 1, fours);
     to.scale = limn_arena_floats(e->ws, pixels);
     if (limn_exec_measuring(e)) return to;
+    memset(to.v + pixels * fours, e->k->i8_flip, fours);
     quantising q = {.kernels = e->k,
                     .to = &to,
                     .pixels = (int)pixels,
@@ -93,14 +95,14 @@ void limn_rows_i8_at(const limn_rows_i8 *q, int image, int row, int rows, int st
                      const int8_t **table, float *scale) {
     const limn_rows *r = q->rows;
     size_t fours = (size_t)limn_fours_of(r->c);
+    ptrdiff_t zeros = (ptrdiff_t)r->images * r->h * r->w;
     for (int i = 0; i < rows; i++) {
         int y = (row + i) / r->out_w, x = (row + i) % r->out_w;
         scale[i] = q->scale[(ptrdiff_t)image * r->h * r->w]; /* where no tap is inside */
         for (int t = 0; t < r->kernel * r->kernel; t++) {
             ptrdiff_t pixel = limn_rows_pixel(r, image, y * r->stride + t / r->kernel - r->pad,
                                               x * r->stride + t % r->kernel - r->pad);
-            table[t * step + i] =
-                pixel < 0 ? (const int8_t *)(const void *)limn_zeros : q->v + (size_t)pixel * fours;
+            table[t * step + i] = q->v + (size_t)(pixel < 0 ? zeros : pixel) * fours;
             if (pixel >= 0) scale[i] = q->scale[pixel];
         }
     }

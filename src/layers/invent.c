@@ -1,6 +1,7 @@
 /* Tensors without files, for measuring: their shapes are real, their numbers are not. */
 #include "layers/invent.h"
 
+#include <math.h>
 #include <string.h>
 
 /* float16's exponent of 1, and where its fields begin. */
@@ -73,6 +74,22 @@ static void fill_matrix(const limn_kernels *k, const limn_pack_job *job, uint64_
     }
 }
 
+/* The same for int8: columns of random bytes, whose mean square is about 127^2 / 3. */
+static void fill_int8(const limn_kernels *k, const limn_pack_job *job, uint64_t *state) {
+    size_t panel = (size_t)k->panel, taps = (size_t)job->taps, c = (size_t)job->k / taps;
+    size_t fours = (c + 3) / 4 * 4, first = (size_t)job->n0;
+    for (size_t n = first; n < first + (size_t)job->tensor->shape[0]; n++) {
+        int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+        job->start[n] = 0;
+        for (size_t at = 0; at < taps * fours; at++) {
+            int8_t q = at % fours < c ? (int8_t)((int)(next(state) % 255) - 127) : 0;
+            column[at / 4 * 4 * panel + at % 4] = q;
+            job->start[n] -= 128 * q;
+        }
+        job->scale[n] = 1.0f / (73.0f * sqrtf((float)job->k));
+    }
+}
+
 /* A norm's weights are positive; else biases, and tables of embeddings. */
 static void fill_plain(const limn_kernels *k, const limn_pack_job *job, uint64_t *state) {
     bool norm = job->tensor->rank == 1 && strcmp(job->tensor->name, "weight") == 0;
@@ -88,6 +105,8 @@ void limn_invent_fill(const limn_kernels *k, const limn_pack_job *job, uint64_t 
     uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
     if (job->n0 < 0)
         fill_plain(k, job, &state);
+    else if (job->i8)
+        fill_int8(k, job, &state);
     else
         fill_matrix(k, job, &state);
 }

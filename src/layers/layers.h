@@ -33,6 +33,7 @@ typedef struct limn_matrix {
     const uint16_t *half; /* float16 bits */
     const int8_t *i8;     /* -127 to 127 */
     const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
+    const int32_t *start; /* [whole panels] -128 x the output's sum, for limn_tile_i8 */
     const float *bias;    /* [n], or NULL */
 } limn_matrix;
 
@@ -59,10 +60,11 @@ typedef struct limn_pack_job {
     float *to;
     uint16_t *half; /* where float16 goes that is kept so; then `to` is NULL */
     int8_t *i8;     /* where int8 goes; then both are NULL */
-    float *scale;   /* beside i8: [n] */
-    int n0;         /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
-    int n, k;       /* of the whole matrix */
-    int taps;       /* kernel x kernel; 1 for a linear layer */
+    float *scale;   /* beside i8: [n], and the next too */
+    int32_t *start;
+    int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
+    int n, k; /* of the whole matrix */
+    int taps; /* kernel x kernel; 1 for a linear layer */
 } limn_pack_job;
 
 /* Tensors that no file has: every one that is asked for is there, in the shape that is asked for,

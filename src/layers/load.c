@@ -71,6 +71,7 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     ld->int8_count++;
     m->i8 = job->i8 = limn_arena_take(ld->arena, columns, depth);
     m->scale = job->scale = limn_arena_floats(ld->arena, columns);
+    m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);
 }
 
 /* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as float16 if it is stored
@@ -293,11 +294,13 @@ static void pack_int8(const packing *p, int row, size_t line) {
         most = p->kernels->most(both, 2);
     }
     job->scale[n] = limn_i8_scale(most, &inverse);
+    job->start[n] = 0;
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
         convert(p, line * k + i, count, chunk);
-        p->kernels->to_i8(chunk, count, inverse, small);
+        p->kernels->to_i8(chunk, count, inverse, 0, small);
         for (size_t l = 0; l < count; l++) {
+            job->start[n] -= 128 * small[l];
             size_t at = (i + l) % taps * fours + (i + l) / taps;
             column[at / 4 * 4 * panel + at % 4] = small[l];
         }
@@ -325,6 +328,7 @@ static void clear_int8_margin(const limn_kernels *kernels, const limn_pack_job *
     for (size_t at = 0; at < depth / 4; at++)
         memset(last + (at * panel + used) * 4, 0, (panel - used) * 4);
     memset(job->scale + job->n, 0, (panel - used) * sizeof *job->scale);
+    memset(job->start + job->n, 0, (panel - used) * sizeof *job->start);
 }
 
 /* All rows of a matrix's tensor, through a window that has room for one row at least. */

@@ -165,6 +165,7 @@ static void run_int8(const work *k, const region *g) {
                 .b = k->w->i8 + (size_t)j * (size_t)panel * (size_t)taps * (size_t)c,
                 .a_scale = scale[i],
                 .b_scale = k->w->scale + (size_t)j * (size_t)panel,
+                .b_start = k->w->start + (size_t)j * (size_t)panel,
                 .c = output_at(k, g, i * step, j),
                 .c_stride = (size_t)k->w->n,
             });

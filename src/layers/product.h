@@ -51,7 +51,7 @@ float limn_i8_scale(float most, float *inverse);
  * to a whole image otherwise. */
 typedef struct limn_rows_i8 {
     const limn_rows *rows;
-    int8_t *v;    /* [images x h x w][limn_fours_of(c)] */
+    int8_t *v;    /* [images x h x w + 1][limn_fours_of(c)], flipped; zeros in the last */
     float *scale; /* [images x h x w] */
 } limn_rows_i8;
 

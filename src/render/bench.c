@@ -53,6 +53,7 @@ typedef struct bench {
     limn_bench_report *r;
     const limn_arch *arch;
     const limn_kernels *k;
+    bool int8;
     limn_model *m;
     work w;
     limn_arena ws;
@@ -251,7 +252,7 @@ static limn_status plan(bench *b, size_t *workspace) {
     limn_arch_weight weight;
     limn_model *m = calloc(1, sizeof *m);
     if (!m) return limn_fail(b->err, LIMN_E_MEMORY, "no memory to measure %s", b->arch->name);
-    limn_status status = limn_arch_measure(b->arch, b->k, m, &weight, b->err);
+    limn_status status = limn_arch_measure(b->arch, b->k, b->int8, m, &weight, b->err);
     int scale = m->vae.scale_px;
     if (status == LIMN_OK) status = check_side(b, "width", b->r->width, scale);
     if (status == LIMN_OK) status = check_side(b, "height", b->r->height, scale);
@@ -270,7 +271,8 @@ static limn_status measure(bench *b, size_t workspace) {
     if (!b->times) return limn_fail(b->err, LIMN_E_MEMORY, "no memory for %d times", b->r->runs);
     limn_status status = seek_peak(b);
     if (status == LIMN_OK) status = announce(b, "weights");
-    if (status == LIMN_OK) status = limn_arch_open(b->arch, b->k, b->r->threads, &b->m, b->err);
+    if (status == LIMN_OK)
+        status = limn_arch_open(b->arch, b->k, b->int8, b->r->threads, &b->m, b->err);
     if (status == LIMN_OK) status = limn_arena_open(&b->ws, workspace, b->err);
     if (status != LIMN_OK) return status;
     b->w.m = b->m;
@@ -288,10 +290,13 @@ static limn_status read_options(bench *b) {
         return limn_fail(b->err, LIMN_E_USAGE,
                          "measuring wants an architecture, 1 to %d runs and some threads",
                          RUNS_MOST);
+    const char *precision = o->precision ? o->precision : limn_precision_name(false);
     limn_status status = limn_arch_find(o->arch, &b->arch, b->err);
+    if (status == LIMN_OK) status = limn_precision_find(precision, &b->int8, b->err);
     if (status != LIMN_OK) return status;
     b->k = limn_kernels_pick();
-    *b->r = (limn_bench_report){.arch = b->arch->name, .simd = b->k->level};
+    *b->r = (limn_bench_report){
+        .arch = b->arch->name, .simd = b->k->level, .precision = limn_precision_name(b->int8)};
     b->r->width = o->width ? o->width : b->arch->width_px;
     b->r->height = o->height ? o->height : b->arch->width_px;
     b->r->threads = o->threads ? o->threads : limn_threads_default();

@@ -98,7 +98,9 @@ static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
     limn_text_load(ld, c->text, limn_encoder_folders[0], &m->text[0]);
     m->encoders = 1;
     w->text = v->parameters;
+    ld->int8 = m->int8;
     limn_unet_load(ld, c->unet, &m->unet);
+    ld->int8 = false;
     w->unet = v->parameters - w->text;
     limn_vae_load(ld, c->vae, &m->vae);
     w->vae = v->parameters - w->unet - w->text;
@@ -120,12 +122,13 @@ static limn_status measure(limn_loader *ld, const configs *c, limn_model *m, lim
     return status;
 }
 
-limn_status limn_arch_measure(const limn_arch *arch, const limn_kernels *k, limn_model *out,
-                              limn_arch_weight *weight, limn_error *err) {
+limn_status limn_arch_measure(const limn_arch *arch, const limn_kernels *k, bool int8,
+                              limn_model *out, limn_arch_weight *weight, limn_error *err) {
     configs c = {0};
     limn_invention invention = {.count = 0};
     limn_loader ld = {.k = k, .invention = &invention, .err = err};
     limn_status status = read_configs(arch, &c, err);
+    out->int8 = int8;
     if (status == LIMN_OK) status = measure(&ld, &c, out, weight);
     free_configs(&c);
     out->kernels = k;
@@ -152,7 +155,7 @@ static limn_status fill(limn_loader *ld, const configs *c, int threads, limn_mod
     return status;
 }
 
-limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, int threads,
+limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, bool int8, int threads,
                            limn_model **out, limn_error *err) {
     configs c = {0};
     limn_invention invention = {.count = 0};
@@ -162,6 +165,7 @@ limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, int thr
     if (!m) return limn_fail(err, LIMN_E_MEMORY, "no memory to invent the model %s", arch->name);
     strncpy(m->name, arch->name, sizeof m->name - 1);
     m->kernels = k;
+    m->int8 = int8;
     m->info.name = m->name;
     limn_status status = read_configs(arch, &c, err);
     if (status == LIMN_OK) status = fill(&ld, &c, threads, m);

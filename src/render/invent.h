@@ -21,13 +21,14 @@ typedef struct limn_arch_weight {
 } limn_arch_weight;
 
 /* Lets an architecture's parts find their tensors and count, without any memory for them: `out`
- * becomes a model whose networks can run measuring passes and nothing else. */
-limn_status limn_arch_measure(const limn_arch *arch, const limn_kernels *k, limn_model *out,
-                              limn_arch_weight *weight, limn_error *err);
+ * becomes a model whose networks can run measuring passes and nothing else. int8: as models are
+ * opened with the precision "int8". */
+limn_status limn_arch_measure(const limn_arch *arch, const limn_kernels *k, bool int8,
+                              limn_model *out, limn_arch_weight *weight, limn_error *err);
 
 /* The same with invented weights, on `threads` threads: a model that can run, but has neither
  * tokenizer nor schedule. *out is the caller's, for limn_model_close. LIMN_E_MEMORY. */
-limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, int threads,
+limn_status limn_arch_open(const limn_arch *arch, const limn_kernels *k, bool int8, int threads,
                            limn_model **out, limn_error *err);
 
 #endif

@@ -40,6 +40,8 @@ static void print_json(const limn_bench_report *r) {
     printf(",\"width\":%d,\"height\":%d,\"threads\":%d,\"runs\":%d,\"clock\":\"%s\",\"simd\":",
            r->width, r->height, r->threads, r->runs, r->wall ? "wall" : "processor");
     limn_tool_json_text(stdout, r->simd);
+    fputs(",\"precision\":", stdout);
+    limn_tool_json_text(stdout, r->precision);
     fputs("}\n", stdout);
 }
 
@@ -49,8 +51,9 @@ static void print_stage(const char *what, const limn_bench_stage *s) {
 }
 
 static void print_table(const limn_bench_report *r) {
-    printf("%s at %dx%d: %.1f million numbers, level %s, %d thread%s\n", r->arch, r->width,
-           r->height, (double)r->parameters / 1e6, r->simd, r->threads, r->threads > 1 ? "s" : "");
+    printf("%s at %dx%d: %.1f million numbers, %s, level %s, %d thread%s\n", r->arch, r->width,
+           r->height, (double)r->parameters / 1e6, r->precision, r->simd, r->threads,
+           r->threads > 1 ? "s" : "");
     printf("  float32 multiply-adds %15.1f GFLOP/s\n", r->f32_gflops);
     printf("  int8 products %23.1f GOP/s (%s)\n", r->int8_gops, r->int8_with);
     printf("  reading memory %22.1f GB/s\n", r->read_gbs);
@@ -70,6 +73,7 @@ int limn_tool_bench(const limn_tool_options *options) {
         .height = options->height,
         .threads = options->threads,
         .runs = options->runs,
+        .precision = options->precision,
         .watch = watch,
     };
     limn_bench_report report;

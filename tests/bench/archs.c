@@ -5,12 +5,14 @@
 
 #include "bench/bench.h"
 
-/* One run of `limn bench`; NULL where it fails, and has said why. */
-static json_t *run_arch(const bench *b, const char *arch, const char *size) {
+/* One run of `limn bench` on an architecture, a size and a precision; NULL where it fails, and has
+ * said why. */
+static json_t *run_arch(const bench *b, const char *const *what) {
     char command[600];
     int length = snprintf(command, sizeof command,
-                          "'%s' bench --arch %s --size %s --threads %d --runs %d --json --quiet",
-                          b->program, arch, size, b->threads, b->runs);
+                          "'%s' bench --arch %s --size %s --precision %s --threads %d --runs %d "
+                          "--json --quiet",
+                          b->program, what[0], what[1], what[2], b->threads, b->runs);
     if (length < 0 || (size_t)length >= sizeof command) return NULL;
     FILE *from = popen(command, "r");
     if (!from) return NULL;
@@ -28,10 +30,10 @@ static void say_stage(const bench *b, const char *what, const json_t *stage) {
               100 * json_number_value(json_object_get(stage, "share")));
 }
 
-static void say_arch(const bench *b, const char *arch, const char *size, const json_t *report) {
+static void say_arch(const bench *b, const char *const *what, const json_t *report) {
     const json_t *stages = json_object_get(report, "stages");
-    bench_say(b, "%-8s at %-12s            seconds      GFLOP  share, %d threads\n", arch, size,
-              b->threads);
+    bench_say(b, "%-8s at %s, %-10s    seconds      GFLOP  share, %d threads\n", what[0], what[1],
+              what[2], b->threads);
     say_stage(b, "text, one prompt", json_object_get(stages, "text"));
     say_stage(b, "U-Net, one guided step", json_object_get(stages, "unet_guided_step"));
     say_stage(b, "VAE, decoding", json_object_get(stages, "vae_decode"));
@@ -40,16 +42,18 @@ static void say_arch(const bench *b, const char *arch, const char *size, const j
 }
 
 bool bench_archs(bench *b) {
-    static const char *const all[][2] = {
-        {"vignette", "256x256"}, {"sd15", "256x256"}, {"sd15", "512x512"}};
+    static const char *const all[][3] = {
+        {"vignette", "256x256", "float32"}, {"vignette", "256x256", "int8"},
+        {"sd15", "256x256", "float32"},     {"sd15", "256x256", "int8"},
+        {"sd15", "512x512", "float32"},     {"sd15", "512x512", "int8"}};
     json_t *list = bench_array(b->report, "archs");
-    for (size_t i = 0; i < (b->quick ? 1 : sizeof all / sizeof *all); i++) {
-        json_t *report = run_arch(b, all[i][0], all[i][1]);
+    for (size_t i = 0; i < (b->quick ? 2 : sizeof all / sizeof *all); i++) {
+        json_t *report = run_arch(b, all[i]);
         if (!report) {
             fprintf(stderr, "bench: %s bench --arch %s failed\n", b->program, all[i][0]);
             return false;
         }
-        say_arch(b, all[i][0], all[i][1], report);
+        say_arch(b, all[i], report);
         json_array_append_new(list, report);
     }
     return true;

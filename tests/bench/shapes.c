@@ -176,7 +176,7 @@ static bool build_sd15(const limn_kernels *k, limn_model *m) {
     limn_arch_weight weight;
     limn_error error = {0};
     limn_status status = limn_arch_find("sd15", &arch, &error);
-    if (status == LIMN_OK) status = limn_arch_measure(arch, k, m, &weight, &error);
+    if (status == LIMN_OK) status = limn_arch_measure(arch, k, false, m, &weight, &error);
     if (status != LIMN_OK) fprintf(stderr, "bench: SD 1.5: %s\n", error.text);
     return status == LIMN_OK;
 }

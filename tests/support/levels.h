@@ -4,10 +4,10 @@
 
 #include "kernels/kernels.h"
 
-/* The i-th level that runs here: 0 is "c", the reference; NULL past the last. */
+/* The i-th table of a level that runs here: 0 is "c", the reference; NULL past the last. */
 const limn_kernels *level_at(int i);
 
-/* How many levels run here, "c" included: at least 1. */
+/* How many run here, "c" included: at least 1. */
 int level_count(void);
 
 #endif

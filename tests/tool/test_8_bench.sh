@@ -26,11 +26,16 @@ empty "leaves nothing behind" .
 limn bench --arch vignette --size 64x96 --runs 1 --threads 2 --quiet
 gives 0 "bench"
 same_text "is silent with --quiet" "" "$(cat "$T/err")"
-holds "names the level" "level (c|avx2|avx512|neon), 2 threads" "$T/out"
+holds "names the level" "float32, level (c|avx2|avx512|neon), 2 threads" "$T/out"
 for what in "text, one prompt" "U-Net, one guided step" "VAE, decoding"; do
     holds "has a line: $what" "$what +$number s +$number GFLOP +$number %" "$T/out"
 done
 holds "tells the peak of memory" "peak memory +[0-9.]+ MB" "$T/out"
+
+limn bench --arch vignette --size 64x64 --runs 1 --threads 1 --precision int8 --json -q
+gives 0 "bench --precision int8"
+holds "names the precision" '"precision":"int8"' "$T/out"
+wrong 64 "an unknown precision" "int4.*float32 and int8" bench --precision int4 -q
 
 wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd21 and vignette" \
     bench --arch sd14 -q

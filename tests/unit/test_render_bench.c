@@ -10,14 +10,15 @@
 #include "render/invent.h"
 
 /* What an architecture weighs, in numbers. */
-static limn_arch_weight weigh(const char *name, int *width_px) {
+static limn_arch_weight weigh(const char *name, bool int8, int *width_px) {
     const limn_arch *arch = NULL;
     limn_arch_weight w = {0};
     limn_error error = {0};
     limn_model *m = calloc(1, sizeof *m);
     assert_non_null(m);
     assert_int_equal(limn_arch_find(name, &arch, &error), LIMN_OK);
-    assert_int_equal(limn_arch_measure(arch, limn_kernels_level("c"), m, &w, &error), LIMN_OK);
+    assert_int_equal(limn_arch_measure(arch, limn_kernels_level("c"), int8, m, &w, &error),
+                     LIMN_OK);
     *width_px = arch->width_px;
     free(m);
     return w;
@@ -35,14 +36,17 @@ static void near(const char *what, uint64_t found, double millions) {
 static void parameter_counts(void **state) {
     (void)state;
     int px = 0;
-    limn_arch_weight w = weigh("sd15", &px);
+    limn_arch_weight w = weigh("sd15", false, &px);
     near("sd15 text", w.text, 123.06);
     near("sd15 unet", w.unet, 859.52);
     near("sd15 vae", w.vae, 49.49);
     assert_int_equal(px, 512);
     /* Half of it as float16; norms, biases and the table of tokens are float32. */
     assert_in_range(w.bytes, 2064000000u, 2200000000u);
-    w = weigh("sd21", &px);
+    /* The U-Net's half of that again as int8. */
+    w = weigh("sd15", true, &px);
+    assert_in_range(w.bytes, 1200000000u, 1380000000u);
+    w = weigh("sd21", false, &px);
     near("sd21 text", w.text, 340.39);
     near("sd21 unet", w.unet, 865.91);
     near("sd21 vae", w.vae, 49.49);
@@ -55,7 +59,7 @@ static void the_built_in_one(void **state) {
     int px = 0;
     limn_model *m = NULL;
     limn_error error = {0};
-    limn_arch_weight w = weigh("vignette", &px);
+    limn_arch_weight w = weigh("vignette", false, &px);
     assert_int_equal(limn_model_open("weights/vignette", NULL, &m, &error), LIMN_OK);
     limn_model_info info = limn_model_describe(m);
     near("vignette", w.text + w.unet + w.vae, (double)info.parameters / 1e6);
@@ -84,6 +88,7 @@ static void refusals(void **state) {
     int calls = 0;
     refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd21 and vignette");
     refused((limn_bench_options){.arch = "sdxl"}, LIMN_E_USAGE, "not");
+    refused((limn_bench_options){.arch = "sd15", .precision = "int4"}, LIMN_E_USAGE, "int4");
     refused((limn_bench_options){.arch = NULL}, LIMN_E_USAGE, "architecture");
     refused((limn_bench_options){.arch = "vignette", .runs = -1}, LIMN_E_USAGE, "runs");
     refused((limn_bench_options){.arch = "sd15", .width = 500}, LIMN_E_USAGE, "width");

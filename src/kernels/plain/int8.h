@@ -15,8 +15,9 @@ static float limn_plain_most(const float *x, size_t n) {
 }
 
 /* Adding 1.5 x 2^23 rounds to a whole number and leaves it in the lowest bits. */
-static void limn_plain_to_i8(const float *x, size_t n, float inverse, int8_t *out) {
-    for (size_t i = 0; i < n; i++) out[i] = (int8_t)limn_bits_of(x[i] * inverse + 12582912.0f);
+static void limn_plain_to_i8(const float *x, size_t n, float inverse, uint8_t flip, int8_t *out) {
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int8_t)(limn_bits_of(x[i] * inverse + 12582912.0f) ^ flip);
 }
 
 #endif
