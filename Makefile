@@ -8,7 +8,7 @@
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
 #   make pins       the pinned hashes of tests/bits/pins.txt made again;  make gallery: the README's
-#                   pictures;  make model-pins: both, after new weights
+#                   pictures;  make model-pins: both, and the expected values, after new weights (PyTorch)
 # Variables: CC, OPT (-O3), CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (the folder for objects), V=1
 # (show whole command lines), and SIMDE=1: the AVX-512 kernels run on any x86-64 with AVX2 (slow).
 
@@ -182,6 +182,7 @@ pins: $(BUILD)/limn $(BUILD)/tests/bits/probe
 gallery: limn
 	tools/gallery
 model-pins: gallery pins
+	tools/expected
 
 # make bench ARGS="--quick --json": see tests/bench/bench.c. Calls on the layers pass through the
 # bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
