@@ -98,7 +98,26 @@ typedef struct limn_model_info {
     const char *precision;    /* what the U-Net's products are computed in: "float32" or "int8" */
     const char *taesd_name;   /* the TAESD that decodes in the VAE's place; "" where none does */
     const char *taesd_sha256; /* of its file, 64 hex digits; "" where none does */
+    int lora_count;           /* LoRA files that were merged into it; see limn_model_lora */
 } limn_model_info;
+
+/* A LoRA file to be merged into a model. */
+typedef struct limn_lora {
+    const char *path;
+    double scale;     /* -100 to 100; 1 = as it was trained, 0 = not at all */
+    const char *name; /* what recipes call it; NULL = the file's name, without its folder */
+} limn_lora;
+
+/* What became of a LoRA file, or what a recipe says of one. */
+typedef struct limn_lora_info {
+    const char *name;       /* the file's name, without its folder, or limn_lora.name */
+    const char *sha256;     /* of the file, 64 hex digits */
+    const char *short_hash; /* A1111's, 12 hex digits; "" in a recipe */
+    double scale;           /* as it was asked for */
+    int matrices;           /* how many of the model's it changed */
+    int unknown;            /* how many of its tensors belong to nothing in the model */
+    const char *unknowns;   /* the names of the first of these, with commas between them; or "" */
+} limn_lora_info;
 
 /* How a model is opened. Zeroed = as it is usually done. Strings are read during the call only. */
 typedef struct limn_open_options {
@@ -111,6 +130,10 @@ typedef struct limn_open_options {
      * AutoencoderTiny is saved; NULL: none. It takes a fraction of the time and memory, and its
      * pictures are near to the VAE's but not the same. The recipe has its name and hash. */
     const char *taesd;
+    /* LoRA files that are merged into the U-Net and the text encoders, one after the other; a
+     * picture's recipe names them. NULL where there are none. */
+    const limn_lora *loras;
+    int lora_count;
 } limn_open_options;
 
 /* Loads the model folder at `path` (diffusers' layout). options may be NULL. *out is the caller's,
@@ -126,6 +149,10 @@ LIMN_API void limn_model_close(limn_model *model);
 
 /* Describes a model. Cannot fail. */
 LIMN_API limn_model_info limn_model_describe(const limn_model *model);
+
+/* Describes the i-th of a model's LoRA files; i is below limn_model_info.lora_count. Strings live
+ * as long as the model. Cannot fail. */
+LIMN_API limn_lora_info limn_model_lora(const limn_model *model, int i);
 
 /* ---- what can be asked for ------------------------------------------------------------------- */
 
@@ -298,6 +325,9 @@ LIMN_API limn_status limn_picture_png(const limn_picture *picture, uint8_t **byt
 /* The SHA-256 of some bytes, 64 hex digits, as a batch's manifest gives it of each file. */
 LIMN_API void limn_sha256_hex(const void *bytes, size_t size, char hex[65]);
 
+/* The same of a file of any size. LIMN_E_MISSING where it is not there, LIMN_E_IO. */
+LIMN_API limn_status limn_sha256_file(const char *path, char hex[65], limn_error *error);
+
 /* Reads a PNG: its pixels, its recipe and its A1111 text where it carries them. */
 LIMN_API limn_status limn_picture_load(const char *path, limn_picture **out, limn_error *error);
 
@@ -331,6 +361,10 @@ LIMN_API const char *limn_recipe_precision(const limn_recipe *recipe);
  * the file's sha256; "" where the model's own decoder drew the picture. */
 LIMN_API const char *limn_recipe_taesd_name(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_taesd_sha256(const limn_recipe *recipe); /* see above */
+
+/* How many LoRA files a recipe names, and what it says of the i-th: name, hash and scale. */
+LIMN_API int limn_recipe_lora_count(const limn_recipe *recipe);
+LIMN_API limn_lora_info limn_recipe_lora(const limn_recipe *recipe, int i); /* see above */
 
 /* Releases a recipe. NULL is fine. */
 LIMN_API void limn_recipe_free(limn_recipe *recipe);

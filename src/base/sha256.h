@@ -2,9 +2,7 @@
 #ifndef LIMN_BASE_SHA256_H
 #define LIMN_BASE_SHA256_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/file.h"
 
 /* A hash under way; plain data. */
 typedef struct limn_sha256 {
@@ -17,6 +15,9 @@ typedef struct limn_sha256 {
 void limn_sha256_start(limn_sha256 *h);                              /* begins a hash */
 void limn_sha256_add(limn_sha256 *h, const void *data, size_t size); /* adds bytes to it */
 void limn_sha256_end(limn_sha256 *h, char hex[65]); /* ends it: 64 hex digits and a NUL */
+
+/* The hash of a source from byte `from` on. Fails as limn_source_read does, and LIMN_E_MEMORY. */
+limn_status limn_sha256_source(const limn_source *s, uint64_t from, char hex[65], limn_error *err);
 
 /* The hash of one run of bytes. */
 void limn_sha256_of(const void *data, size_t size, char hex[65]);

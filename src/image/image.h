@@ -19,12 +19,14 @@
 typedef struct limn_recipe_facts {
     const limn_request *request;
     const char *model_name;
-    const char *model_sha256; /* 64 hex digits */
-    int contract;             /* LIMN_CONTRACT of the library that drew it */
-    const char *version;      /* limn_version() of it */
-    const char *precision;    /* "float32" or "int8" */
-    const char *taesd_name;   /* NULL or "": the model's own decoder */
-    const char *taesd_sha256; /* beside taesd_name */
+    const char *model_sha256;    /* 64 hex digits */
+    int contract;                /* LIMN_CONTRACT of the library that drew it */
+    const char *version;         /* limn_version() of it */
+    const char *precision;       /* "float32" or "int8" */
+    const char *taesd_name;      /* NULL or "": the model's own decoder */
+    const char *taesd_sha256;    /* beside taesd_name */
+    const limn_lora_info *loras; /* [lora_count] what was merged into the model; NULL = nothing */
+    int lora_count;
 } limn_recipe_facts;
 
 /* Writes the canonical JSON of a picture's recipe: one line, keys in a fixed order, every setting

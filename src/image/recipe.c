@@ -47,11 +47,46 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
     return LIMN_OK;
 }
 
+limn_status limn_recipe_add_lora(limn_recipe *recipe, const char *name, const char *sha256,
+                                 double scale, limn_error *err) {
+    size_t room = ((size_t)recipe->lora_count + 1) * sizeof *recipe->loras;
+    limn_lora_info *loras = realloc(recipe->loras, room), info = {.scale = scale};
+    if (!loras) return limn_fail(err, LIMN_E_MEMORY, "no memory for a recipe");
+    recipe->loras = loras;
+    info.short_hash = info.unknowns = "";
+    limn_status status = keep(&info.name, name, err);
+    if (!status) status = keep(&info.sha256, sha256, err);
+    if (!status)
+        loras[recipe->lora_count++] = info;
+    else
+        free((void *)info.name);
+    return status;
+}
+
+int limn_recipe_lora_count(const limn_recipe *recipe) {
+    return recipe->lora_count;
+}
+
+limn_lora_info limn_recipe_lora(const limn_recipe *recipe, int i) {
+    return recipe->loras[i];
+}
+
+static void drop_loras(limn_recipe *recipe) {
+    for (int i = 0; i < recipe->lora_count; i++) {
+        free((void *)recipe->loras[i].name);
+        free((void *)recipe->loras[i].sha256);
+    }
+    free(recipe->loras);
+    recipe->loras = NULL;
+    recipe->lora_count = 0;
+}
+
 void limn_recipe_free(limn_recipe *recipe) {
     if (!recipe) return;
     limn_request *q = &recipe->request;
     const char *texts[] = {q->prompt, q->negative, q->sampler, q->schedule, q->rng};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
+    drop_loras(recipe);
     free(recipe->precision);
     free(recipe->model_name);
     free(recipe->model_sha256);
@@ -259,6 +294,15 @@ static limn_status set_taesd(limn_recipe *r, const char *name, const char *value
     return status ? status : keep((const char **)&r->taesd_sha256, "", err);
 }
 
+/* They can be left out, not changed: which files they are is for whoever opens the model to say. */
+static limn_status set_loras(limn_recipe *r, const char *name, const char *value, limn_error *err) {
+    if (strcmp(value, "none") != 0)
+        return limn_fail(err, LIMN_E_USAGE, "%s '%s': expected none, which leaves them out", name,
+                         value);
+    drop_loras(r);
+    return LIMN_OK;
+}
+
 /* The settings by their names in a recipe, then those that people type. */
 static const struct {
     const char *name;
@@ -277,6 +321,7 @@ static const struct {
     {"eta", set_eta},
     {"precision", set_precision},
     {"taesd", set_taesd},
+    {"loras", set_loras},
     {"negative", set_negative},
     {"guidance", set_guidance},
     {"cfg_scale", set_guidance},
@@ -302,7 +347,7 @@ static limn_status fail_setting(const char *name, limn_error *err) {
     return limn_fail(err, LIMN_E_USAGE,
                      "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
                      "guidance_scale, width, height, size, sampler, schedule, rng, eta, "
-                     "precision, taesd%s",
+                     "precision, taesd, loras%s",
                      name, list);
 }
 

@@ -11,6 +11,8 @@ struct limn_recipe {
     char *precision;                 /* "float32" where unknown */
     char *taesd_name, *taesd_sha256; /* "" where the model's own decoder was used */
     int contract;                    /* 0 where unknown */
+    limn_lora_info *loras;           /* [lora_count], names and hashes its own; NULL = none */
+    int lora_count;
 };
 
 /* Makes a recipe: empty prompts, everything 0, the schedule "model", the generator "torch". The
@@ -19,6 +21,10 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err);
 
 /* Replaces a string that a recipe owns by a copy of text[0, size). LIMN_E_MEMORY. */
 limn_status limn_recipe_keep(const char **slot, const char *text, size_t size, limn_error *err);
+
+/* Adds a LoRA, whose name and hash are copied. LIMN_E_MEMORY. */
+limn_status limn_recipe_add_lora(limn_recipe *recipe, const char *name, const char *sha256,
+                                 double scale, limn_error *err);
 
 /* Takes a setting out of a picture: as limn_recipe_set, but a wrong value is LIMN_E_INPUT, and the
  * name of a sampler, schedule, generator or precision that limn does not have is kept as it is, so

@@ -72,6 +72,27 @@ static limn_status take_model(const json_t *object, limn_recipe *recipe, limn_er
     return status;
 }
 
+/* Takes the LoRAs, which are all described or none. */
+static limn_status take_loras(const json_t *object, limn_recipe *recipe, limn_error *err) {
+    const json_t *loras = json_object_get(object, "loras"), *lora;
+    limn_status status = LIMN_OK;
+    size_t i;
+    if (loras && !json_is_array(loras))
+        return limn_fail(err, LIMN_E_INPUT, "the picture's recipe: 'loras' is not a list");
+    json_array_foreach(loras, i, lora) {
+        const char *name = json_string_value(json_object_get(lora, "name"));
+        const char *sha256 = json_string_value(json_object_get(lora, "sha256"));
+        const json_t *scale = json_object_get(lora, "scale");
+        if (!name || !sha256 || !json_is_number(scale))
+            return limn_fail(err, LIMN_E_INPUT,
+                             "the picture's recipe: LoRA %zu lacks its name, sha256 or scale",
+                             i + 1);
+        status = limn_recipe_add_lora(recipe, name, sha256, json_number_value(scale), err);
+        if (status) return status;
+    }
+    return status;
+}
+
 /* Takes the settings that are there. */
 static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn_error *err) {
     int count;
@@ -109,6 +130,7 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     if (!status) status = take_settings(object, recipe, err);
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
+    if (!status) status = take_loras(object, recipe, err);
     if (!status) status = take_model(object, recipe, err);
     if (!status) status = take_taesd(object, recipe, err);
     json_decref(object);

@@ -51,6 +51,20 @@ static void add_settings(limn_image_buffer *b, const limn_request *q) {
     }
 }
 
+/* The LoRAs, where there are some. */
+static void add_loras(limn_image_buffer *b, const limn_recipe_facts *f) {
+    if (f->lora_count == 0) return;
+    add_key(b, "loras");
+    for (int i = 0; i < f->lora_count; i++) {
+        limn_image_add_text(b, i ? ",{" : "[{");
+        add_text(b, "name", f->loras[i].name);
+        add_text(b, "sha256", f->loras[i].sha256);
+        add_number(b, "scale", f->loras[i].scale);
+        limn_image_add_text(b, "}");
+    }
+    limn_image_add_text(b, "]");
+}
+
 limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -70,6 +84,7 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_number(&b, "eta", q->eta);
     add_settings(&b, q);
     add_text(&b, "precision", f->precision);
+    add_loras(&b, f);
     add_key(&b, "model");
     limn_image_add_text(&b, "{");
     add_text(&b, "name", f->model_name);
@@ -146,6 +161,21 @@ static void add_labelled(limn_image_buffer *b, const limn_request *q) {
     }
 }
 
+/* "Lora hashes", whose value is "name: hash, name: hash" in quotes; names without their ending. */
+static void add_lora_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
+    limn_image_buffer list = {0};
+    for (int i = 0; i < f->lora_count; i++) {
+        const char *name = f->loras[i].name, *dot = strrchr(name, '.');
+        if (i) limn_image_add_text(&list, ", ");
+        limn_image_add_utf8(&list, name, dot ? (size_t)(dot - name) : strlen(name), true);
+        limn_image_add_text(&list, ": ");
+        limn_image_add_text(&list, f->loras[i].short_hash);
+    }
+    b->failed = b->failed || list.failed;
+    if (!list.failed) add_pair(b, "Lora hashes", list.data);
+    limn_image_drop(&list);
+}
+
 limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -174,6 +204,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
     }
     add_labelled(&b, q);
     if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
+    add_lora_hashes(&b, f);
     limn_image_add_text(&b, "Version: limn ");
     limn_image_add_text(&b, f->version ? f->version : "");
     return limn_image_take(&b, text, err);

@@ -17,7 +17,7 @@
 #include "base/checked.h"
 #include "base/team.h"
 #include "kernels/kernels.h"
-#include "weights/weights.h"
+#include "weights/lora.h"
 
 /* ---- what a network consists of ----------------------------------------------------------------
  */
@@ -86,6 +86,7 @@ typedef struct limn_loader {
     limn_arena *arena;
     const limn_tensors *tensors;
     limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
+    const limn_loras *loras;   /* what is added to tensors as they are packed; NULL = nothing */
     bool keep_half;            /* matrices stored as float16 stay so */
     bool int8;                 /* matrices become int8 where their shape suits it */
     int int8_count;            /* how many did in this pass */

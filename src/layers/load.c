@@ -6,6 +6,7 @@
 
 #include "base/team.h"
 #include "layers/invent.h"
+#include "layers/merge.h"
 #include "layers/product.h"
 
 /* Numbers converted at a time, on the stack. */
@@ -351,15 +352,45 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
     return status;
 }
 
+/* A tensor of a file, or a part of one, goes to its place. */
+static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job *job,
+                               limn_error *err) {
+    if (job->n0 < 0) return limn_tensor_read(job->tensor, 0, job->tensor->count, job->to, err);
+    return pack_matrix(kernels, job, err);
+}
+
+/* A tensor with corrections: rows of it are merged, and packed as a tensor of their own. */
+static limn_status pack_merged(const limn_kernels *kernels, const limn_pack_job *job,
+                               const limn_lora_delta *deltas, int count, limn_error *err) {
+    limn_merge *merge;
+    limn_tensor rows;
+    limn_status status = limn_merge_start(kernels, job->tensor, deltas, count, &merge, err);
+    uint64_t first = 0, all = job->tensor->shape[0], k = job->tensor->count / all;
+    for (; first < all && status == LIMN_OK; first += rows.shape[0]) {
+        limn_pack_job part = *job;
+        part.tensor = &rows;
+        if (job->n0 >= 0)
+            part.n0 += (int)first;
+        else
+            part.to += first * k;
+        status = limn_merge_next(merge, &rows, err);
+        if (status == LIMN_OK) status = pack_tensor(kernels, &part, err);
+    }
+    limn_merge_end(merge);
+    return status;
+}
+
 limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err) {
     const limn_pack_job *job = &ld->jobs[i];
     limn_status status = LIMN_OK;
-    if (ld->invention)
-        limn_invent_fill(ld->k, job, (uint64_t)i);
-    else if (job->n0 < 0)
-        status = limn_tensor_read(job->tensor, 0, job->tensor->count, job->to, err);
-    else
-        status = pack_matrix(ld->k, job, err);
+    if (ld->invention) limn_invent_fill(ld->k, job, (uint64_t)i);
+    int count = 0;
+    const limn_lora_delta *deltas =
+        ld->invention ? NULL : limn_loras_of(ld->loras, job->tensor, &count);
+    if (deltas)
+        status = pack_merged(ld->k, job, deltas, count, err);
+    else if (!ld->invention)
+        status = pack_tensor(ld->k, job, err);
     if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
         (job->i8 ? clear_int8_margin : clear_margin)(ld->k, job);
     return status;

@@ -1,22 +1,37 @@
 #include "render/made.h"
-#include "image/image.h"
+#include "render/model.h"
 #include <stdlib.h>
 #include <string.h>
 
-limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
-                             limn_error *err) {
-    limn_model_info info = limn_model_describe(model);
-    limn_recipe_facts facts = {
+limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *request) {
+    return (limn_recipe_facts){
         .request = request,
-        .model_name = info.name,
-        .model_sha256 = info.sha256,
+        .model_name = model->info.name,
+        .model_sha256 = model->info.sha256,
         .contract = LIMN_CONTRACT,
         .version = limn_version(),
-        .precision = info.precision,
-        .taesd_name = info.taesd_name,
-        .taesd_sha256 = info.taesd_sha256,
+        .precision = model->info.precision,
+        .taesd_name = model->info.taesd_name,
+        .taesd_sha256 = model->info.taesd_sha256,
+        .loras = model->loras ? limn_loras_info(model->loras) : NULL,
+        .lora_count = model->info.lora_count,
     };
+}
+
+limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
+                             limn_error *err) {
+    const limn_recipe_facts facts = limn_made_facts(model, request);
     return limn_recipe_json(&facts, json, err);
+}
+
+/* Whether a recipe names the model's LoRAs, in their order. */
+static bool same_loras(const limn_model *model, const limn_recipe *recipe) {
+    if (limn_recipe_lora_count(recipe) != model->info.lora_count) return false;
+    for (int i = 0; i < model->info.lora_count; i++) {
+        limn_lora_info a = limn_model_lora(model, i), b = limn_recipe_lora(recipe, i);
+        if (strcmp(a.sha256, b.sha256) != 0 || a.scale != b.scale) return false;
+    }
+    return true;
 }
 
 /* Compares requests through their canonical form, in which numbers and broken UTF-8 have one. */
@@ -50,6 +65,10 @@ static limn_status compare(const limn_model *model, const limn_request *request,
     }
     if (strcmp(limn_recipe_taesd_sha256(recipe), limn_model_describe(model).taesd_sha256) != 0) {
         return limn_fail(err, LIMN_E_CREATE, "%s is there already, decoded by another decoder",
+                         path);
+    }
+    if (!same_loras(model, recipe)) {
+        return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn with other LoRA files",
                          path);
     }
     return compare_requests(model, request, limn_recipe_request(recipe), path, err);

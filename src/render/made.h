@@ -2,7 +2,10 @@
 #ifndef LIMN_RENDER_MADE_H
 #define LIMN_RENDER_MADE_H
 
-#include "base/error.h"
+#include "image/image.h"
+
+/* What goes into a picture's metadata where this model draws this request; views of both. */
+limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *request);
 
 /* The canonical JSON of what this model draws from this request. *json is the caller's. */
 limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,

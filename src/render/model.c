@@ -19,6 +19,7 @@ static void describe(const limn_opening *o) {
     i->precision = limn_precision_name(m->int8);
     i->taesd_name = strcpy(m->taesd_name, o->taesd.name);
     i->taesd_sha256 = strcpy(m->taesd_sha256, o->taesd.sha256);
+    i->lora_count = limn_loras_count(m->loras);
     i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
                     : m->schedule.prediction == LIMN_PREDICT_SAMPLE ? "sample"
                                                                     : "epsilon";
@@ -29,6 +30,7 @@ static limn_status open_all(limn_opening *o) {
     strncpy(o->m->name, limn_folder_name(o->folder), sizeof o->m->name - 1);
     limn_status status = limn_open_configs(o);
     if (status == LIMN_OK) status = limn_open_tensors(o);
+    if (status == LIMN_OK) status = limn_open_loras(o);
     if (status == LIMN_OK) status = limn_open_measure(o, &bytes);
     if (status == LIMN_OK) status = limn_open_tokenizers(o);
     if (status == LIMN_OK) status = limn_open_check(o);
@@ -44,6 +46,8 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     const limn_open_options how = options ? *options : (limn_open_options){0};
     const char *precision = how.precision ? how.precision : limn_precision_name(false);
     limn_opening o = {.err = error,
+                      .asked = how.loras,
+                      .lora_count = how.lora_count,
                       .threads = how.threads > 0 ? how.threads : limn_threads_default()};
     bool int8;
     limn_status status = limn_precision_find(precision, &int8, error);
@@ -74,10 +78,15 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
 void limn_model_close(limn_model *model) {
     if (!model) return;
     for (int i = 0; i < LIMN_ENCODERS_MOST; i++) limn_tokenizer_close(model->tokenizer[i]);
+    limn_loras_close(model->loras);
     limn_arena_close(&model->weights);
     free(model);
 }
 
 limn_model_info limn_model_describe(const limn_model *model) {
     return model->info;
+}
+
+limn_lora_info limn_model_lora(const limn_model *model, int i) {
+    return limn_loras_info(model->loras)[i];
 }

@@ -6,6 +6,7 @@
 #include "denoise/denoise.h"
 #include "text/text.h"
 #include "tokens/tokens.h"
+#include "weights/lora.h"
 
 /* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
  * converting them as they are used. */
@@ -34,6 +35,7 @@ struct limn_model {
     char name[256], sha256[65], sampler[32];
     char taesd_name[256], taesd_sha256[65]; /* of a TAESD from outside; "" else */
     bool int8;                              /* whether the U-Net was loaded so */
+    limn_loras *loras;                      /* what was merged into it; NULL = nothing */
 };
 
 /* What decodes the model's latents. */

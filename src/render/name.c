@@ -1,4 +1,5 @@
 /* Names that pictures get, and hashes that tell their files apart: small services of limn.h. */
+#include "base/file.h"
 #include "base/sha256.h"
 #include "limn.h"
 #include <stdlib.h>
@@ -9,6 +10,15 @@
 
 void limn_sha256_hex(const void *bytes, size_t size, char hex[65]) {
     limn_sha256_of(bytes, size, hex);
+}
+
+limn_status limn_sha256_file(const char *path, char hex[65], limn_error *error) {
+    limn_source source;
+    limn_status status = limn_source_open(path, &source, error);
+    if (status != LIMN_OK) return status;
+    status = limn_sha256_source(&source, 0, hex, error);
+    limn_source_close(&source);
+    return status;
 }
 
 /* Latin letters that Unicode does not take apart. */

@@ -81,6 +81,15 @@ limn_status limn_open_tensors(limn_opening *o) {
     return status;
 }
 
+limn_status limn_open_loras(limn_opening *o) {
+    limn_lora_component components[LIMN_ENCODERS_MOST + 1] = {{"unet", o->unet_tensors}};
+    if (o->lora_count == 0) return LIMN_OK;
+    for (int i = 0; i < o->m->encoders; i++)
+        components[i + 1] = (limn_lora_component){limn_encoder_folders[i], o->text_tensors[i]};
+    limn_status status = limn_loras_open(o->asked, o->lora_count, &o->m->loras, o->err);
+    return status ? status : limn_loras_bind(o->m->loras, components, o->m->encoders + 1, o->err);
+}
+
 /* One of a tokenizer's files; empty where it is not there and need not be. */
 static limn_status open_part(limn_opening *o, const char *folder, const char *file, bool needed,
                              limn_bytes *view) {

@@ -62,11 +62,14 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     limn_status status = limn_arena_open(&o->m->weights, bytes, o->err);
     if (status != LIMN_OK) return status;
     o->loader.arena = &o->m->weights;
+    o->loader.loras = o->m->loras;
     status = load_parts(o);
     if (status != LIMN_OK) return status;
     loading l = {.o = o, .files = limn_folder_file_count(o->folder), .fault = {.err = o->err}};
     limn_parallel(o->threads, l.files + o->loader.job_count, load_task, &l);
     status = (limn_status)l.fault.status;
     if (status == LIMN_OK) status = limn_folder_hash(o->folder, o->m->sha256, o->err);
-    return status == LIMN_OK ? limn_folder_check(o->folder, o->err) : status;
+    if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
+    return status == LIMN_OK && o->m->loras ? limn_loras_release_files(o->m->loras, o->err)
+                                            : status;
 }

@@ -26,6 +26,8 @@ typedef struct limn_opening {
     const limn_config *index, *text[LIMN_ENCODERS_MOST], *unet, *vae;
     const limn_tensors *text_tensors[LIMN_ENCODERS_MOST], *unet_tensors, *vae_tensors;
     limn_taesd_files taesd; /* zeroed where none was asked for */
+    const limn_lora *asked; /* [lora_count] */
+    int lora_count;
     int threads, max_tokens;
     limn_error *err;
 } limn_opening;
@@ -39,6 +41,9 @@ limn_status limn_open_configs(limn_opening *o);
 
 /* Finds the components' tensors. */
 limn_status limn_open_tensors(limn_opening *o);
+
+/* Opens the LoRA files that are asked for, and finds what they are for. */
+limn_status limn_open_loras(limn_opening *o);
 
 /* Opens the tokenizers; the encoders must have been measured. */
 limn_status limn_open_tokenizers(limn_opening *o);

@@ -8,6 +8,7 @@
 #include "image/image.h"
 #include "prompt/prompt.h"
 #include "render/encode.h"
+#include "render/made.h"
 #include "render/plan.h"
 
 /* A rendering under way. */
@@ -147,14 +148,7 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
  */
 
 static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) {
-    const limn_recipe_facts facts = {.request = r->request,
-                                     .model_name = r->model->name,
-                                     .model_sha256 = r->model->sha256,
-                                     .contract = LIMN_CONTRACT,
-                                     .version = limn_version(),
-                                     .precision = r->model->info.precision,
-                                     .taesd_name = r->model->info.taesd_name,
-                                     .taesd_sha256 = r->model->info.taesd_sha256};
+    const limn_recipe_facts facts = limn_made_facts(r->model, r->request);
     char *json = NULL, *text = NULL;
     limn_status status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);

@@ -80,7 +80,7 @@ static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
     int status = check_taesd(job);
     if (status != LIMN_OK) return status;
-    status = limn_tool_model_open(job->options, limn_recipe_precision(job->recipe), &model);
+    status = limn_tool_model_open(job->options, job->recipe, &model);
     if (status != LIMN_OK) return status;
     job->model = model;
     warn_differences(job);

@@ -130,7 +130,7 @@ int limn_tool_batch(const limn_tool_options *o) {
     if (status != LIMN_OK) return status;
     limn_tool_interrupt_catch();
     limn_model *model;
-    status = limn_tool_model_open(o, o->precision, &model);
+    status = limn_tool_model_open(o, NULL, &model);
     if (status == LIMN_OK) {
         const char *name = strcmp(o->operand, "-") == 0 ? "standard input" : o->operand;
         status = run_batch(o, model, name, &text);

@@ -101,7 +101,7 @@ static int draw_prompt(const limn_tool_options *o, const char *prompt, uint64_t 
     if (status != LIMN_OK) return status;
     limn_tool_interrupt_catch();
     limn_model *model;
-    status = limn_tool_model_open(o, o->precision, &model);
+    status = limn_tool_model_open(o, NULL, &model);
     if (status != LIMN_OK) return status;
     limn_request request;
     limn_request_defaults(model, &request);

@@ -26,7 +26,28 @@ static void program_folder(char *folder) {
     if (slash) *slash = '\0';
 }
 
-int limn_tool_model_open(const limn_tool_options *options, const char *precision,
+static int open_model(const limn_tool_options *options, const limn_recipe *recipe, const char *path,
+                      limn_model **out) {
+    limn_tool_loras loras;
+    limn_error error;
+    int status = limn_tool_loras_find(options, recipe, &loras);
+    if (status == LIMN_OK) {
+        const limn_open_options how = {
+            .threads = options->threads,
+            .precision = recipe ? limn_recipe_precision(recipe) : options->precision,
+            .taesd = options->taesd,
+            .loras = loras.item,
+            .lora_count = loras.count,
+        };
+        status = (int)limn_model_open(path, &how, out, &error);
+        if (status != LIMN_OK) limn_tool_fail_with(&error);
+    }
+    limn_tool_loras_free(&loras);
+    if (status == LIMN_OK) limn_tool_warn_loras(options, *out);
+    return status;
+}
+
+int limn_tool_model_open(const limn_tool_options *options, const limn_recipe *recipe,
                          limn_model **out) {
     char folder[PATH_MAX], place[PATH_MAX];
     const char *path = options->model;
@@ -47,11 +68,5 @@ int limn_tool_model_open(const limn_tool_options *options, const char *precision
                               "--model DIR or LIMN_MODEL)",
                               folder, folder, LIMN_PREFIX);
     }
-    const limn_open_options how = {
-        .threads = options->threads, .precision = precision, .taesd = options->taesd};
-    limn_error error;
-    if (limn_model_open(path, &how, out, &error) != LIMN_OK) {
-        return limn_tool_fail_with(&error);
-    }
-    return LIMN_OK;
+    return open_model(options, recipe, path, out);
 }

@@ -21,6 +21,7 @@ void limn_tool_help(FILE *to) {
           "      --eta X            DDIM's noise, 0 to 1\n"
           "      --precision NAME   float32, or int8: less memory, nearly the same picture\n"
           "      --taesd PATH       a small decoder: faster, nearly the same picture\n"
+          "      --lora FILE:SCALE  merges a LoRA into the model; several: several times\n"
           "  -m, --model DIR        else $LIMN_MODEL, else the model that came with limn\n"
           "  -t, --threads N        0 = one per processor; changes no bit\n"
           "  -q, --quiet            errors only        --json     a JSON line per picture\n"

@@ -15,6 +15,7 @@ enum {
     OPT_ETA,
     OPT_PRECISION,
     OPT_TAESD,
+    OPT_LORA,
     OPT_JSON,
     OPT_DRY_RUN,
     OPT_FORCE,
@@ -49,6 +50,7 @@ static const struct option own_options[] = {
     {"eta", required_argument, NULL, OPT_ETA},
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
+    {"lora", required_argument, NULL, OPT_LORA},
     {"json", no_argument, NULL, OPT_JSON},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"force", no_argument, NULL, OPT_FORCE},
@@ -92,6 +94,7 @@ static const struct {
     {OPT_DRY_RUN, RENDERS},
     {OPT_FORCE, RENDERS},
     {OPT_SET, LIMN_TOOL_AGAIN},
+    {OPT_LORA, RENDERS},
     {OPT_JSON, RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_BENCH},
     {OPT_SIZE, MAKES | LIMN_TOOL_BENCH},
     {OPT_PRECISION, MAKES | LIMN_TOOL_BENCH},
@@ -231,6 +234,10 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
     case OPT_SIZE:
         o->has_size = true;
         return limn_tool_read_size(text, &o->width, &o->height);
+    case OPT_LORA:
+        if (o->loras < LIMN_TOOL_LORAS_MAX) return limn_tool_read_lora(text, &o->lora[o->loras++]);
+        return limn_tool_fail(LIMN_E_USAGE, "--lora can be given %d times, not more",
+                              LIMN_TOOL_LORAS_MAX);
     default:
         if (o->sets == LIMN_TOOL_SETS_MAX) {
             return limn_tool_fail(LIMN_E_USAGE, "--set can be given %d times, not more",

@@ -23,6 +23,14 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
         limn_tool_print_text(stdout, limn_recipe_precision(recipe), 12);
         fputc('\n', stdout);
     }
+    for (int i = 0; i < limn_recipe_lora_count(recipe); i++) {
+        limn_lora_info l = limn_recipe_lora(recipe, i);
+        printf("%-12s", "lora");
+        limn_tool_print_text(stdout, l.name, 12);
+        printf(" x %g (sha256 ", l.scale);
+        limn_tool_print_text(stdout, l.sha256, 12);
+        puts(")");
+    }
     if (limn_recipe_contract(recipe) > 0) {
         printf("%-12s%d\n", "contract", limn_recipe_contract(recipe));
     }

@@ -17,6 +17,9 @@
 #define LIMN_TOOL_COUNT_MAX 100000
 #define LIMN_TOOL_SETS_MAX  32
 
+/* The most --lora. */
+#define LIMN_TOOL_LORAS_MAX 16
+
 /* Room for limn_settings. */
 #define LIMN_TOOL_SETTINGS_MAX 64
 
@@ -30,6 +33,13 @@ typedef enum limn_tool_command {
     LIMN_TOOL_BENCH = 32,
 } limn_tool_command;
 
+/* A --lora FILE[:SCALE]. */
+typedef struct limn_tool_lora {
+    const char *text; /* of which the first `length` bytes are the file */
+    int length;
+    double scale;
+} limn_tool_lora;
+
 /* The command line, read. A NULL string or a false has_... = not given. Strings are argv's. */
 typedef struct limn_tool_options {
     limn_tool_command command;
@@ -40,6 +50,8 @@ typedef struct limn_tool_options {
     int count, steps, width, height, threads, runs;
     bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
     bool quiet, json, dry_run, force, help, version;
+    int loras;
+    limn_tool_lora lora[LIMN_TOOL_LORAS_MAX];
     int sets;
     const char *set[LIMN_TOOL_SETS_MAX];      /* "name=value" */
     double setting[LIMN_TOOL_SETTINGS_MAX];   /* as limn_settings lists them */
@@ -126,11 +138,32 @@ void limn_tool_json_request(FILE *to, const limn_request *request);
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
                            const char *status, int line, double ms);
 
-/* ---- find.c, input.c, output.c --------------------------------------------------------------- */
+/* ---- find.c, lora.c, input.c, output.c
+ * --------------------------------------------------------------- */
 
-/* Finds and loads the model that the options, $LIMN_MODEL or the installation name. precision may
- * be NULL: float32. */
-int limn_tool_model_open(const limn_tool_options *options, const char *precision, limn_model **out);
+/* Finds and loads the model that the options, $LIMN_MODEL or the installation name, with the
+ * precision and the LoRA files that the options ask for; or that `recipe` was drawn with, where it
+ * is not NULL. Warns of what a LoRA has for no part of the model. */
+int limn_tool_model_open(const limn_tool_options *options, const limn_recipe *recipe,
+                         limn_model **out);
+
+/* LoRA files for limn_open_options; the paths are its own, the names a recipe's. */
+typedef struct limn_tool_loras {
+    limn_lora item[LIMN_TOOL_LORAS_MAX];
+    int count;
+} limn_tool_loras;
+
+/* Reads FILE or FILE:SCALE; what follows the last colon is a scale where it looks like a number. */
+int limn_tool_read_lora(const char *text, limn_tool_lora *out);
+
+/* The LoRA files that the options name (recipe NULL), or those that the recipe of the picture
+ * options->operand means, found by name and told by their hashes. To be freed in any case. */
+int limn_tool_loras_find(const limn_tool_options *options, const limn_recipe *recipe,
+                         limn_tool_loras *out);
+void limn_tool_loras_free(limn_tool_loras *loras); /* see above */
+
+/* Says which tensors of the model's LoRA files belong to nothing in it. */
+void limn_tool_warn_loras(const limn_tool_options *options, const limn_model *model);
 
 /* Bytes of a file, from malloc. */
 typedef struct limn_tool_bytes {

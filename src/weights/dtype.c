@@ -204,6 +204,29 @@ void limn_f8_to_f16(limn_dtype dtype, const uint8_t *raw, size_t count, uint16_t
     for (size_t i = 0; i < count; i++) out[i] = half_of_f8(dtype, raw[i]);
 }
 
+/* Rounds on the bits; below 2^-14, where float16 has fewer of them, by an addition that does. */
+static uint16_t f16_of(float x) {
+    uint32_t bits, sign;
+    memcpy(&bits, &x, sizeof bits);
+    sign = bits >> 16 & 0x8000;
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (bits >> 13 & 0x1ff));
+    if (bits >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* 65520 and more */
+    if (bits < 0x38800000) {                                  /* below 2^-14: m x 2^-24 */
+        float tiny;
+        memcpy(&tiny, &bits, sizeof tiny);
+        tiny += 0.5f; /* whose last bit is worth 2^-24 */
+        memcpy(&bits, &tiny, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    uint32_t rounded = bits + 0xfff + (bits >> 13 & 1);
+    return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
+}
+
+void limn_f32_to_f16(const float *x, size_t count, uint16_t *out) {
+    for (size_t i = 0; i < count; i++) out[i] = f16_of(x[i]);
+}
+
 const char *limn_precision_name(bool int8) {
     return int8 ? "int8" : "float32";
 }

@@ -319,26 +319,8 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
 
 /* ---- the hash -------------------------------------------------------------------------------- */
 
-/* Bytes that are read and hashed in one go: they stay in the processor's cache. */
-#define HASHED_BYTES ((size_t)256 << 10)
-
 int limn_folder_file_count(const limn_folder *f) {
     return f->count;
-}
-
-/* Hashes what was read of a file: the bytes in memory, else all of it anew. */
-static limn_status hash_source(const opened *file, uint8_t *chunk, char hex[65], limn_error *err) {
-    limn_sha256 hash;
-    limn_sha256_start(&hash);
-    for (uint64_t at = 0; at < file->source.size; at += HASHED_BYTES) {
-        const uint64_t left = file->source.size - at;
-        const size_t count = left < HASHED_BYTES ? (size_t)left : HASHED_BYTES;
-        const limn_status status = limn_source_read(&file->source, at, count, chunk, err);
-        if (status != LIMN_OK) return status;
-        limn_sha256_add(&hash, chunk, count);
-    }
-    limn_sha256_end(&hash, hex);
-    return LIMN_OK;
 }
 
 limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
@@ -347,12 +329,7 @@ limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
         limn_sha256_of(file->bytes.data, file->bytes.size, file->hex);
         return LIMN_OK;
     }
-    uint8_t *chunk = malloc(HASHED_BYTES);
-    if (chunk == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to hash it", file->path);
-    limn_status status = hash_source(file, chunk, file->hex, err);
-    if (status != LIMN_OK) file->hex[0] = '\0';
-    free(chunk);
-    return status;
+    return limn_sha256_source(&file->source, 0, file->hex, err);
 }
 
 limn_status limn_folder_check(const limn_folder *f, limn_error *err) {

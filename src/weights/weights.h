@@ -146,6 +146,10 @@ limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t
 limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t bytes, void *out,
                                     limn_error *err);
 
+/* float32 to float16's bits, to nearest, ties to even; too large becomes an infinity, a NaN a quiet
+ * one. */
+void limn_f32_to_f16(const float *x, size_t count, uint16_t *out);
+
 /* ---- configurations -------------------------------------------------------------------------- */
 
 /* One JSON object with typed, ranged access. In all of the functions below an absent key and a null

@@ -6,17 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "support/guarded.h"
 
-enum { TENSORS_MOST = 16 };
+enum { TENSORS_MOST = 40, NAME_BYTES = 160 };
 
 struct weights_file {
     uint64_t *random;
     struct {
-        char name[80];
+        char name[NAME_BYTES];
         int rank, shape[4];
         size_t count;
         bool half;
@@ -24,7 +25,9 @@ struct weights_file {
     } tensor[TENSORS_MOST];
     int count;
     uint8_t *bytes;
+    size_t size;
     limn_tensors *tensors;
+    char path[40]; /* "" until it was saved */
 };
 
 weights_file *weights_make(uint64_t *random) {
@@ -69,26 +72,29 @@ static uint16_t half_of(float x) {
 
 const limn_tensors *weights_tensors(weights_file *f) {
     if (f->tensors) return f->tensors;
-    char header[4096] = "{";
+    static const size_t room = TENSORS_MOST * (NAME_BYTES + 120);
+    char *header = malloc(room);
+    assert_non_null(header);
+    header[0] = '{';
     size_t at = 1, data = 0;
     for (int i = 0; i < f->count; i++) {
         size_t bytes = f->tensor[i].count * (f->tensor[i].half ? 2 : 4);
-        at += (size_t)snprintf(header + at, sizeof header - at,
-                               "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "",
-                               f->tensor[i].name, f->tensor[i].half ? "F16" : "F32");
+        at += (size_t)snprintf(header + at, room - at, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
+                               i ? "," : "", f->tensor[i].name, f->tensor[i].half ? "F16" : "F32");
         for (int d = 0; d < f->tensor[i].rank; d++)
-            at += (size_t)snprintf(header + at, sizeof header - at, "%s%d", d ? "," : "",
+            at += (size_t)snprintf(header + at, room - at, "%s%d", d ? "," : "",
                                    f->tensor[i].shape[d]);
-        at += (size_t)snprintf(header + at, sizeof header - at, "],\"data_offsets\":[%zu,%zu]}",
-                               data, data + bytes);
+        at += (size_t)snprintf(header + at, room - at, "],\"data_offsets\":[%zu,%zu]}", data,
+                               data + bytes);
         data += bytes;
     }
-    at += (size_t)snprintf(header + at, sizeof header - at, "}");
-    assert_true(at < sizeof header);
+    at += (size_t)snprintf(header + at, room - at, "}");
+    assert_true(at < room);
     uint8_t *to = f->bytes = malloc(8 + at + data);
     assert_non_null(to);
     for (int i = 0; i < 8; i++) *to++ = (uint8_t)((uint64_t)at >> 8 * i);
     memcpy(to, header, at);
+    free(header);
     to += at;
     for (int i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->tensor[i].count; k++) {
@@ -98,12 +104,24 @@ const limn_tensors *weights_tensors(weights_file *f) {
             to += size;
         }
     limn_error err;
-    const limn_source source = limn_source_of("test", f->bytes, 8 + at + data);
+    f->size = 8 + at + data;
+    const limn_source source = limn_source_of("test", f->bytes, f->size);
     if (limn_safetensors_read(&source, &f->tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
     return f->tensors;
 }
 
+const char *weights_save(weights_file *f) {
+    weights_tensors(f);
+    if (f->path[0]) return f->path;
+    snprintf(f->path, sizeof f->path, "/tmp/limn-test-XXXXXX");
+    int fd = mkstemp(f->path);
+    assert_true(fd >= 0 && write(fd, f->bytes, f->size) == (ssize_t)f->size);
+    close(fd);
+    return f->path;
+}
+
 void weights_free(weights_file *f) {
+    if (f->path[0]) unlink(f->path);
     limn_tensors_free(f->tensors);
     for (int i = 0; i < f->count; i++) free(f->tensor[i].values);
     free(f->bytes);

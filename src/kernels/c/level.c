@@ -2,6 +2,7 @@
 #include "kernels/c/int8.h"
 #include "kernels/c/tile.h"
 #include "kernels/levels.h"
+#include "kernels/plain/combine.h"
 #include "kernels/plain/convert.h"
 #include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
@@ -31,6 +32,7 @@ const limn_kernels limn_kernels_c = {
     .winograd_weights = limn_plain_winograd_weights,
     .winograd_output = limn_plain_winograd_output,
     .from_f16 = limn_plain_from_f16,
+    .combine = limn_plain_combine,
     .peak_f32 = {"fmaf", 2.0 * LIMN_PEAK_CHAINS, limn_plain_peak_f32},
     .peak_int8 = peak_int8,
 };

@@ -2,6 +2,7 @@
  * (the Makefile's LEVEL_*), and exports two names: limn_kernels_avx2 and limn_kernels_avx2_dot, ...
  * The second is for processors that also have the instruction of simd/dot.h. */
 #include "kernels/levels.h"
+#include "kernels/plain/combine.h"
 #include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
 #include "kernels/simd/convert.h"
@@ -25,7 +26,8 @@
     .column_sums = limn_plain_column_sums, .scale_shift = limn_plain_scale_shift,                  \
     .winograd_input = limn_simd_winograd_input, .winograd_weights = limn_simd_winograd_weights,    \
     .winograd_output = limn_simd_winograd_output, .from_f16 = limn_simd_from_f16,                  \
-    .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32}, .peak_int8 = limn_simd_peak_int8
+    .combine = limn_plain_combine, .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32},               \
+    .peak_int8 = limn_simd_peak_int8
 
 const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL, ) = {
     SAME,

@@ -1,0 +1,129 @@
+#include "tool/tool.h"
+#include <stdlib.h>
+#include <string.h>
+
+int limn_tool_read_lora(const char *text, limn_tool_lora *out) {
+    const char *colon = strrchr(text, ':');
+    *out = (limn_tool_lora){.text = text, .length = (int)strlen(text), .scale = 1};
+    const char *number = colon ? colon + 1 : "";
+    char *end = NULL;
+    if (number[0] == '\0' || strspn(number, "+-.0123456789") != strlen(number)) return LIMN_OK;
+    out->scale = strtod(number, &end);
+    out->length = (int)(colon - text);
+    if (*end == '\0' && out->scale >= -100 && out->scale <= 100 && out->length > 0) return LIMN_OK;
+    return limn_tool_fail(
+        LIMN_E_USAGE, "--lora wants FILE or FILE:SCALE, a number from -100 to 100, not '%s'", text);
+}
+
+void limn_tool_loras_free(limn_tool_loras *l) {
+    for (int i = 0; i < l->count; i++) free((void *)l->item[i].path);
+    l->count = 0;
+}
+
+/* Adds a file; the path is l's from now on. NULL = no memory. name NULL = the file's own. */
+static int add(limn_tool_loras *l, char *path, double scale, const char *name) {
+    if (!path) return limn_tool_fail(LIMN_E_MEMORY, "no memory for the name of a LoRA");
+    l->item[l->count++] = (limn_lora){path, scale, name};
+    return LIMN_OK;
+}
+
+/* The files that the command line names. */
+static int take_asked(const limn_tool_options *o, limn_tool_loras *out) {
+    int status = LIMN_OK;
+    for (int i = 0; i < o->loras && status == LIMN_OK; i++) {
+        const limn_tool_lora *l = &o->lora[i];
+        status = add(out, strndup(l->text, (size_t)l->length), l->scale, NULL);
+    }
+    return status;
+}
+
+/* Whether a file is there and has that hash; *found tells of one that is there with another. */
+static bool is_wanted(const char *path, const char *sha256, bool *other) {
+    char hex[65];
+    if (!path || limn_sha256_file(path, hex, NULL) != LIMN_OK) return false;
+    if (strcmp(hex, sha256) == 0) return true;
+    *other = true;
+    return false;
+}
+
+/* The file `name` in the folder of the picture `beside`; NULL = no memory. */
+static char *sibling(const char *beside, const char *name) {
+    const char *slash = strrchr(beside, '/');
+    char *path = NULL;
+    int folder = slash ? (int)(slash + 1 - beside) : 0;
+    return asprintf(&path, "%.*s%s", folder, beside, name) < 0 ? NULL : path;
+}
+
+/* Finds the file that a recipe means: one of those on the command line, whatever its name, or one
+ * of its name in the picture's folder or the current one. What counts is the hash. */
+static int find_one(const limn_tool_options *o, const limn_lora_info *wanted,
+                    limn_tool_loras *out) {
+    bool other = false;
+    if (strchr(wanted->name, '/'))
+        return limn_tool_fail(LIMN_E_INPUT, "%s: its recipe names a LoRA '%s', which is no name",
+                              o->operand, wanted->name);
+    for (int i = 0; i < o->loras; i++) {
+        char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
+        if (is_wanted(path, wanted->sha256, &other))
+            return add(out, path, wanted->scale, wanted->name);
+        free(path);
+    }
+    char *places[2] = {sibling(o->operand, wanted->name), strdup(wanted->name)};
+    char *found = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (!found && is_wanted(places[i], wanted->sha256, &other))
+            found = places[i];
+        else
+            free(places[i]);
+    }
+    if (found) return add(out, found, wanted->scale, wanted->name);
+    return limn_tool_fail(
+        LIMN_E_MISSING,
+        "%s was drawn with the LoRA %s (sha256 %.12s...), which is neither beside "
+        "it nor in this folder%s; name its file with --lora (or leave it out with "
+        "--set loras=none)",
+        o->operand, wanted->name, wanted->sha256,
+        other ? ", where another file has its name or was named" : "");
+}
+
+/* Every file on the command line must be one that the recipe means. */
+static int check_used(const limn_tool_options *o, const limn_recipe *recipe) {
+    for (int i = 0; i < o->loras; i++) {
+        bool used = false, other;
+        char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
+        for (int k = 0; k < limn_recipe_lora_count(recipe) && !used; k++)
+            used = is_wanted(path, limn_recipe_lora(recipe, k).sha256, &other);
+        free(path);
+        if (!used)
+            return limn_tool_fail(LIMN_E_USAGE, "%s was not drawn with --lora %.*s", o->operand,
+                                  o->lora[i].length, o->lora[i].text);
+    }
+    return LIMN_OK;
+}
+
+int limn_tool_loras_find(const limn_tool_options *o, const limn_recipe *recipe,
+                         limn_tool_loras *out) {
+    *out = (limn_tool_loras){0};
+    if (!recipe) return take_asked(o, out);
+    int count = limn_recipe_lora_count(recipe), status = LIMN_OK;
+    if (count > LIMN_TOOL_LORAS_MAX)
+        return limn_tool_fail(LIMN_E_INPUT, "%s was drawn with %d LoRA files, at most %d can be",
+                              o->operand, count, LIMN_TOOL_LORAS_MAX);
+    for (int i = 0; i < count && status == LIMN_OK; i++) {
+        limn_lora_info wanted = limn_recipe_lora(recipe, i);
+        status = find_one(o, &wanted, out);
+    }
+    return status == LIMN_OK ? check_used(o, recipe) : status;
+}
+
+void limn_tool_warn_loras(const limn_tool_options *options, const limn_model *model) {
+    int count = limn_model_describe(model).lora_count;
+    for (int i = 0; i < count; i++) {
+        limn_lora_info l = limn_model_lora(model, i);
+        if (l.unknown == 0) continue;
+        limn_tool_warn(options,
+                       "%s: %d of its tensors belong to nothing in this model: %s%s (%d matrices "
+                       "were changed)",
+                       l.name, l.unknown, l.unknowns, l.unknown > 5 ? ", ..." : "", l.matrices);
+    }
+}

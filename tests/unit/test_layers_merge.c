@@ -1,0 +1,329 @@
+/* LoRA: every form merged by limn, against its definition written out here in double. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "layers/merge.h"
+#include "support/guarded.h"
+#include "support/levels.h"
+#include "support/weights.h"
+
+/* The layer that all of these correct: [N, C, 3, 3], or [N, C] where TAPS is 1. */
+enum { N = 36, C = 20, RANK = 3 };
+
+#define LAYER "mid_block.resnets.0.conv1"
+#define FILE_ "lora_unet_mid_block_resnets_0_conv1"
+
+/* A case: the tensors of its file, and its definition. */
+typedef struct lora_case {
+    const char *name;
+    int taps; /* of the layer */
+    struct {
+        const char *end;
+        int rank, shape[4];
+    } part[6];
+    double (*delta)(const weights_file *f, int n, int c, int tap, int taps);
+} lora_case;
+
+static double part(const weights_file *f, const char *end, int i) {
+    char name[160];
+    snprintf(name, sizeof name, FILE_ "%s", end);
+    return (double)weights_of(f, name)[i];
+}
+
+static double plain(const weights_file *f, int n, int c, int tap, int taps) {
+    double sum = 0;
+    for (int r = 0; r < RANK; r++)
+        sum += part(f, ".lora_up.weight", n * RANK + r) *
+               part(f, ".lora_down.weight", (r * C + c) * taps + tap);
+    return sum;
+}
+
+static double tucker(const weights_file *f, int n, int c, int tap, int taps) {
+    double sum = 0;
+    for (int r = 0; r < RANK; r++)
+        for (int q = 0; q < RANK; q++)
+            sum += part(f, ".lora_up.weight", n * RANK + r) *
+                   part(f, ".lora_mid.weight", (r * RANK + q) * taps + tap) *
+                   part(f, ".lora_down.weight", q * C + c);
+    return sum;
+}
+
+static double loha(const weights_file *f, int n, int c, int tap, int taps) {
+    double a = 0, b = 0;
+    for (int r = 0; r < RANK; r++) {
+        a += part(f, ".hada_w1_a", n * RANK + r) * part(f, ".hada_w1_b", (r * C + c) * taps + tap);
+        b += part(f, ".hada_w2_a", n * RANK + r) * part(f, ".hada_w2_b", (r * C + c) * taps + tap);
+    }
+    return a * b;
+}
+
+static double loha_tucker(const weights_file *f, int n, int c, int tap, int taps) {
+    double a = 0, b = 0;
+    for (int r = 0; r < RANK; r++)
+        for (int q = 0; q < RANK; q++) {
+            a += part(f, ".hada_w1_a", r * N + n) * part(f, ".hada_w1_b", q * C + c) *
+                 part(f, ".hada_t1", (r * RANK + q) * taps + tap);
+            b += part(f, ".hada_w2_a", r * N + n) * part(f, ".hada_w2_b", q * C + c) *
+                 part(f, ".hada_t2", (r * RANK + q) * taps + tap);
+        }
+    return a * b;
+}
+
+/* w1 is [4, 5], w2 [9, 4, ...] in all of these. */
+enum { N2 = 9, C2 = 4, C1 = 5 };
+
+static double lokr(const weights_file *f, int n, int c, int tap, int taps) {
+    return part(f, ".lokr_w1", n / N2 * C1 + c / C2) *
+           part(f, ".lokr_w2", (n % N2 * C2 + c % C2) * taps + tap);
+}
+
+static double lokr_second(const weights_file *f, int n, int c, int tap, int taps) {
+    double w2 = 0;
+    for (int r = 0; r < RANK; r++)
+        w2 += part(f, ".lokr_w2_a", n % N2 * RANK + r) *
+              part(f, ".lokr_w2_b", (r * C2 + c % C2) * taps + tap);
+    return part(f, ".lokr_w1", n / N2 * C1 + c / C2) * w2;
+}
+
+static double lokr_both(const weights_file *f, int n, int c, int tap, int taps) {
+    double w1 = 0, w2 = 0;
+    for (int r = 0; r < RANK; r++) {
+        w1 += part(f, ".lokr_w1_a", n / N2 * RANK + r) * part(f, ".lokr_w1_b", r * C1 + c / C2);
+        w2 += part(f, ".lokr_w2_a", n % N2 * RANK + r) *
+              part(f, ".lokr_w2_b", (r * C2 + c % C2) * taps + tap);
+    }
+    return w1 * w2;
+}
+
+static double lokr_tucker(const weights_file *f, int n, int c, int tap, int taps) {
+    double w2 = 0;
+    for (int r = 0; r < RANK; r++)
+        for (int q = 0; q < RANK; q++)
+            w2 += part(f, ".lokr_w2_a", r * N2 + n % N2) * part(f, ".lokr_w2_b", q * C2 + c % C2) *
+                  part(f, ".lokr_t2", (r * RANK + q) * taps + tap);
+    return part(f, ".lokr_w1", n / N2 * C1 + c / C2) * w2;
+}
+
+static const lora_case forms[] = {
+    {"LoRA of a linear layer",
+     1,
+     {{".lora_down.weight", 2, {RANK, C}}, {".lora_up.weight", 2, {N, RANK}}},
+     plain},
+    {"LoRA of a 1x1 convolution",
+     1,
+     {{".lora_down.weight", 4, {RANK, C, 1, 1}}, {".lora_up.weight", 4, {N, RANK, 1, 1}}},
+     plain},
+    {"LoRA of a convolution",
+     9,
+     {{".lora_down.weight", 4, {RANK, C, 3, 3}}, {".lora_up.weight", 4, {N, RANK, 1, 1}}},
+     plain},
+    {"LoRA with a core",
+     9,
+     {{".lora_down.weight", 4, {RANK, C, 1, 1}},
+      {".lora_mid.weight", 4, {RANK, RANK, 3, 3}},
+      {".lora_up.weight", 4, {N, RANK, 1, 1}}},
+     tucker},
+    {"LoHa",
+     1,
+     {{".hada_w1_a", 2, {N, RANK}},
+      {".hada_w1_b", 2, {RANK, C}},
+      {".hada_w2_a", 2, {N, RANK}},
+      {".hada_w2_b", 2, {RANK, C}}},
+     loha},
+    {"LoHa of a convolution",
+     9,
+     {{".hada_w1_a", 2, {N, RANK}},
+      {".hada_w1_b", 2, {RANK, C * 9}},
+      {".hada_w2_a", 2, {N, RANK}},
+      {".hada_w2_b", 2, {RANK, C * 9}}},
+     loha},
+    {"LoHa with cores",
+     9,
+     {{".hada_t1", 4, {RANK, RANK, 3, 3}},
+      {".hada_w1_a", 2, {RANK, N}},
+      {".hada_w1_b", 2, {RANK, C}},
+      {".hada_t2", 4, {RANK, RANK, 3, 3}},
+      {".hada_w2_a", 2, {RANK, N}},
+      {".hada_w2_b", 2, {RANK, C}}},
+     loha_tucker},
+    {"LoKr", 1, {{".lokr_w1", 2, {4, C1}}, {".lokr_w2", 2, {N2, C2}}}, lokr},
+    {"LoKr of a convolution", 9, {{".lokr_w1", 2, {4, C1}}, {".lokr_w2", 4, {N2, C2, 3, 3}}}, lokr},
+    {"LoKr, the second a product",
+     9,
+     {{".lokr_w1", 2, {4, C1}}, {".lokr_w2_a", 2, {N2, RANK}}, {".lokr_w2_b", 2, {RANK, C2 * 9}}},
+     lokr_second},
+    {"LoKr, both products",
+     1,
+     {{".lokr_w1_a", 2, {4, RANK}},
+      {".lokr_w1_b", 2, {RANK, C1}},
+      {".lokr_w2_a", 2, {N2, RANK}},
+      {".lokr_w2_b", 2, {RANK, C2}}},
+     lokr_both},
+    {"LoKr with a core",
+     9,
+     {{".lokr_w1", 2, {4, C1}},
+      {".lokr_t2", 4, {RANK, RANK, 3, 3}},
+      {".lokr_w2_a", 2, {RANK, N2}},
+      {".lokr_w2_b", 2, {RANK, C2}}},
+     lokr_tucker},
+};
+
+/* The model: the layer, stored as float32 or as float16 (every second tensor of a file is). */
+static weights_file *make_model(uint64_t *random, int taps, bool half) {
+    weights_file *f = weights_make(random);
+    if (half) weights_add(f, "conv_in.weight", 1, &(int){4});
+    weights_add(f, LAYER ".weight", taps == 1 ? 2 : 4,
+                (const int[4]){N, C, 3, 3}); /* 3 x 3 only where the rank is 4 */
+    return f;
+}
+
+static weights_file *make_lora(uint64_t *random, const lora_case *form, bool alpha) {
+    weights_file *f = weights_make(random);
+    char name[160];
+    for (int i = 0; i < 6 && form->part[i].end; i++) {
+        snprintf(name, sizeof name, FILE_ "%s", form->part[i].end);
+        weights_add(f, name, form->part[i].rank, form->part[i].shape);
+    }
+    if (alpha) weights_add(f, FILE_ ".alpha", 0, NULL);
+    return f;
+}
+
+static limn_loras *open_loras(const limn_lora *asked, int count, weights_file *model) {
+    limn_loras *l;
+    limn_error err;
+    const limn_lora_component unet = {"unet", weights_tensors(model)};
+    if (limn_loras_open(asked, count, &l, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_loras_bind(l, &unet, 1, &err) != LIMN_OK) fail_msg("%s", err.text);
+    return l;
+}
+
+/* The layer with all corrections, as float32. */
+static void merge(const limn_kernels *k, const limn_loras *l, weights_file *model, float *out) {
+    int count;
+    limn_tensor rows;
+    const limn_tensor *t = limn_tensors_find(weights_tensors(model), LAYER ".weight");
+    const limn_lora_delta *deltas = limn_loras_of(l, t, &count);
+    assert_non_null(deltas);
+    limn_merge *m;
+    limn_error err;
+    assert_int_equal(limn_merge_start(k, t, deltas, count, &m, &err), LIMN_OK);
+    for (uint64_t at = 0; at < t->count; at += rows.count) {
+        assert_int_equal(limn_merge_next(m, &rows, &err), LIMN_OK);
+        assert_int_equal(rows.dtype, t->dtype);
+        assert_int_equal(limn_tensor_read(&rows, 0, rows.count, out + at, &err), LIMN_OK);
+    }
+    limn_merge_end(m);
+}
+
+/* scale x alpha / rank, by the rules. */
+static double factor_of(const lora_case *form, const weights_file *lora, double scale, bool alpha) {
+    bool whole = form->delta == lokr; /* no rank, so no alpha */
+    return alpha && !whole ? scale * part(lora, ".alpha", 0) / RANK : scale;
+}
+
+/* Compares with the definition, entry by entry; the tolerance is that of float32, for sums of up to
+ * some hundred terms, or of float16. */
+static void check(const lora_case *form, const float *weight, const weights_file *lora,
+                  double factor, bool half, const float *merged) {
+    for (int i = 0; i < N * C * form->taps; i++) {
+        int tap = i % form->taps, c = i / form->taps % C, n = i / form->taps / C;
+        double delta = factor * form->delta(lora, n, c, tap, form->taps);
+        double want = (double)weight[i] + delta;
+        double most = 1e-5 * (2 + fabs(factor) * 100) + (half ? fabs(want) / 2048 : 0);
+        if (!(fabs((double)merged[i] - want) <= most))
+            fail_msg("%s: entry %d is %.9g, expected %.9g", form->name, i, (double)merged[i], want);
+    }
+}
+
+static void test_forms(void **state) {
+    (void)state;
+    uint64_t random = 1;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms * 4; i++) {
+        const lora_case *form = &forms[i / 4];
+        bool alpha = i % 2, half = i / 2 % 2;
+        weights_file *model = make_model(&random, form->taps, half);
+        weights_file *lora = make_lora(&random, form, alpha);
+        const limn_lora asked = {.path = weights_save(lora), .scale = -0.75};
+        limn_loras *l = open_loras(&asked, 1, model);
+        float merged[N * C * 9], other[N * C * 9];
+        merge(level_at(0), l, model, merged);
+        check(form, weights_of(model, LAYER ".weight"), lora,
+              factor_of(form, lora, asked.scale, alpha), half, merged);
+        for (int level = 0; level < level_count(); level++) { /* the same bits everywhere */
+            merge(level_at(level), l, model, other);
+            assert_memory_equal(merged, other, (size_t)(N * C * form->taps) * sizeof *other);
+        }
+        limn_loras_close(l);
+        weights_free(lora);
+        weights_free(model);
+    }
+}
+
+/* Two files, one after the other; and a scale of 0 leaves the bits alone. */
+static void test_several(void **state) {
+    (void)state;
+    uint64_t random = 2;
+    weights_file *model = make_model(&random, 9, false);
+    weights_file *a = make_lora(&random, &forms[2], false);
+    weights_file *b = make_lora(&random, &forms[8], false);
+    const limn_lora both[] = {{.path = weights_save(a), .scale = 1},
+                              {.path = weights_save(b), .scale = 0.5}};
+    const limn_lora none[] = {{.path = weights_save(a), .scale = 0},
+                              {.path = weights_save(b), .scale = 0}};
+    const float *weight = weights_of(model, LAYER ".weight");
+    float merged[N * C * 9];
+    limn_loras *l = open_loras(both, 2, model);
+    merge(limn_kernels_pick(), l, model, merged);
+    for (int i = 0; i < N * C * 9; i++) {
+        double want = (double)weight[i] + plain(a, i / 9 / C, i / 9 % C, i % 9, 9) +
+                      0.5 * lokr(b, i / 9 / C, i / 9 % C, i % 9, 9);
+        assert_true(fabs((double)merged[i] - want) <= 1e-4);
+    }
+    limn_loras_close(l);
+    l = open_loras(none, 2, model);
+    merge(limn_kernels_pick(), l, model, merged);
+    assert_memory_equal(merged, weight, sizeof merged);
+    limn_loras_close(l);
+    weights_free(a);
+    weights_free(b);
+    weights_free(model);
+}
+
+/* float16 is rounded to the nearest, ties to even, at every size; the other way is exact. */
+static void test_f16(void **state) {
+    (void)state;
+    for (uint32_t h = 0; h < 0x7c00; h++) {
+        uint16_t bits[2] = {(uint16_t)h, (uint16_t)(h + 1)}, out[3];
+        float two[2], three[3];
+        limn_kernels_pick()->from_f16(bits, 2, two);
+        if (h == 0x7bff) two[1] = 65536; /* what would be next */
+        float middle = (two[0] + two[1]) / 2;
+        three[0] = two[0];
+        three[1] = middle;
+        three[2] = -nextafterf(middle, 0);
+        limn_f32_to_f16(three, 3, out);
+        assert_int_equal(out[0], h);
+        assert_int_equal(out[1], h % 2 ? h + 1 : h);
+        assert_int_equal(out[2], h | 0x8000);
+    }
+    const float special[] = {INFINITY, -INFINITY, 65519.996f, 1e30f, NAN, -0.0f, 1e-30f};
+    uint16_t out[7];
+    limn_f32_to_f16(special, 7, out);
+    const uint16_t want[] = {0x7c00, 0xfc00, 0x7bff, 0x7c00, 0x7e00, 0x8000, 0};
+    assert_memory_equal(out, want, sizeof want);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_several),
+        cmocka_unit_test(test_f16),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
