@@ -201,6 +201,12 @@ typedef struct limn_request {
     int original_width, original_height; /* of the picture that it was cut from */
     int crop_x, crop_y;                  /* where in that it begins: from the left, from the top */
     int target_width, target_height;     /* what it was then brought to */
+    double guidance_rescale; /* 0 to 1: how far guided predictions are brought back to the deviation
+                              * of the prompt's own (Lin et al. 2023, section 3.4) */
+    double guidance_from;    /* guidance is on from this share of the steps ... */
+    double guidance_to;      /* ... to this one, 0 = the end; else the prompt is evaluated alone */
+    int clip_skip; /* the text is read from this layer of the encoder, counted from the end: 1 = the
+                    * last, as A1111 counts; of SDXL's encoders 1 = the last but one */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and

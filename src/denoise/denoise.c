@@ -10,8 +10,10 @@ typedef struct loop {
     limn_sampling *run;
     limn_rng rng;
     limn_unet_context context;
-    limn_map *x;      /* the sample [1, h, w, c] */
-    limn_map in, out; /* what the U-Net is given and gives, [n, h, w, c] */
+    size_t context_mark; /* where the workspace was before it */
+    int spoken;          /* which of the task's conditions it holds */
+    limn_map *x;         /* the sample [1, h, w, c] */
+    limn_map in, out;    /* what the U-Net is given and gives, [n, h, w, c] */
     limn_unet_deep deep;
     float *noise; /* as the sample */
     float *drawn; /* scratch of that size: noise before its channels are moved inside */
@@ -30,15 +32,6 @@ static void draw_noise(loop *l) {
         for (size_t i = 0; i < c; i++) l->noise[p * c + i] = l->drawn[i * pixels + p];
 }
 
-/* out[0] = u + guidance (c - u), with u and c the two halves of the batch. */
-static void guide(limn_map *out, double guidance) {
-    size_t count = limn_map_count(out) / (size_t)out->n;
-    float scale = (float)guidance, *u = out->v;
-    const float *c = out->v + count;
-    if (out->n < 2) return;
-    for (size_t i = 0; i < count; i++) u[i] = u[i] + scale * (c[i] - u[i]);
-}
-
 static bool all_finite(const limn_map *x) {
     for (size_t i = 0; i < limn_map_count(x); i++)
         if (!isfinite(x->v[i])) return false;
@@ -49,12 +42,13 @@ static bool all_finite(const limn_map *x) {
 static void fill_input(loop *l) {
     const limn_map *extra = l->task->extra;
     size_t pixels = limn_map_pixels(l->x), c = (size_t)l->x->c, more = extra ? (size_t)extra->c : 0;
+    size_t first = extra && extra->n > 1 ? (size_t)(extra->n - l->in.n) * pixels : 0;
     limn_sampling_input(l->run, l->x->v, l->drawn);
     for (size_t i = 0; i < (size_t)l->in.n * pixels; i++) {
         float *to = l->in.v + i * (c + more);
         memcpy(to, l->drawn + i % pixels * c, c * sizeof *to);
         if (!extra) continue;
-        size_t from = extra->n > 1 ? i : i % pixels;
+        size_t from = extra->n > 1 ? first + i : i % pixels;
         memcpy(to + c, extra->v + from * more, more * sizeof *to);
     }
 }
@@ -63,8 +57,41 @@ static bool caches(const limn_denoise_task *task) {
     return task->cache_interval > 1;
 }
 
-/* The U-Net's evaluation in a step, from 0; the deep feature is made anew in every cache_interval-th
- * step, by each of its evaluations. */
+/* Whether guidance is on in a step, from 0. */
+static bool guided(const limn_denoise_task *task, int step) {
+    double to = task->range.to > 0 ? task->range.to : 1;
+    return step >= task->range.from * task->steps && step < to * task->steps;
+}
+
+/* How many conditionings a step evaluates: the prompt alone where there is no guidance, unless its
+ * several parts need the negative prompt to be put together. */
+static int rows_of(const limn_denoise_task *task, int step) {
+    int n = task->condition->n;
+    return n == 2 && !task->weights && !guided(task, step) ? 1 : n;
+}
+
+/* Makes the context say what the step, from 0, listens to. */
+static void listen(loop *l, int step) {
+    const limn_denoise_task *task = l->task;
+    int which = task->condition_of_step ? task->condition_of_step[step] : 0;
+    int n = rows_of(task, step);
+    if (which == l->spoken && n == l->context.n) return;
+    limn_unet_condition said = task->condition[which];
+    if (n < said.n && !limn_exec_measuring(l->e)) { /* the last row: the prompt */
+        size_t row = (size_t)(said.n - n);
+        said.cond += row * (size_t)said.tokens * (size_t)task->unet->context_d;
+        if (task->unet->pooled_d > 0) said.pooled += row * (size_t)task->unet->pooled_d;
+    }
+    said.n = n;
+    limn_arena_release(l->e->ws, l->context_mark);
+    limn_unet_prepare(l->e, task->unet, &said, &l->context);
+    if (n != l->in.n) l->deep.filled = false;
+    l->in.n = l->out.n = l->deep.map.n = n;
+    l->spoken = which;
+}
+
+/* The U-Net's evaluation in a step, from 0; the deep feature is made anew in every
+ * cache_interval-th step, by each of its evaluations. */
 static void evaluate(loop *l, int step, double timestep) {
     const limn_unet *unet = l->task->unet;
     if (!caches(l->task)) {
@@ -75,10 +102,21 @@ static void evaluate(loop *l, int step, double timestep) {
     limn_unet_run_deep(l->e, unet, &l->in, timestep, &l->context, &l->deep, &l->out);
 }
 
-static limn_status one_call(loop *l, int call, limn_error *err) {
+/* What the model predicts in a step, from 0: in l->out[0]. */
+static void predict(loop *l, int step, double timestep) {
+    const limn_denoise_task *task = l->task;
+    bool on = guided(task, step);
+    const limn_guidance g = {.scale = on ? task->guidance : 1,
+                             .weights = task->weights,
+                             .rescale = on ? task->rescale : 0};
+    listen(l, step);
     fill_input(l);
-    evaluate(l, limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
-    guide(&l->out, l->task->guidance);
+    evaluate(l, step, timestep);
+    limn_guide(&l->out, &g);
+}
+
+static limn_status one_call(loop *l, int call, limn_error *err) {
+    predict(l, limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
     if (limn_sampling_wants_noise(l->run)) draw_noise(l);
     limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
     int done = limn_sampling_steps_done(l->run);
@@ -106,22 +144,28 @@ static limn_status all_calls(loop *l, limn_error *err) {
     return LIMN_OK;
 }
 
-/* Takes what the calls take, once for each kind of call, and counts the work of all of them (a
- * sampler of two calls a step has but one in its last: one full call too many may be counted). */
+/* Takes what the calls take, and counts the work of all of them: each kind of call is measured
+ * once. */
 static void measure_calls(loop *l) {
-    int steps = l->task->steps, calls = limn_sampling_calls_of(l->task->sampler, steps);
-    int every = caches(l->task) ? l->task->cache_interval : 1;
-    double start = l->e->flop;
-    evaluate(l, 0, 0);
-    double full = l->e->flop - start, shallow = 0;
-    if (every > 1) {
-        evaluate(l, 1, 0);
-        shallow = l->e->flop - start - full;
+    const limn_denoise_task *task = l->task;
+    int calls = limn_sampling_calls_of(task->sampler, task->steps), before = 0;
+    int every = caches(task) ? task->cache_interval : 1;
+    double cost[2][2] = {{-1, -1}, {-1, -1}};
+    for (int call = 0; call < calls; call++) {
+        int step = (int)((long long)call * task->steps / calls), n = rows_of(task, step);
+        bool whole = step % every == 0 || n != before;
+        double *one = &cost[n > 1][whole], start;
+        listen(l, step);
+        start = l->e->flop;
+        before = n;
+        if (*one < 0) {
+            l->deep.filled = !whole;
+            evaluate(l, whole ? 0 : 1, 0);
+            *one = l->e->flop - start;
+        }
+        l->e->flop = start + *one;
     }
-    int fulls = (steps + every - 1) / every * ((2 * calls + steps) / (2 * steps));
-    if (fulls > calls) fulls = calls;
-    l->e->flop = start + full * fulls + shallow * (calls - fulls);
-    if (l->task->watch) l->task->watch(l->task->user, 0, l->x);
+    if (task->watch) task->watch(task->user, 0, l->x);
 }
 
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
@@ -136,8 +180,8 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
     l.drawn = limn_arena_floats(e->ws, count);
     l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
     l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
-    limn_unet_prepare(e, task->unet, task->condition, &l.context);
     if (caches(task)) l.deep = limn_unet_deep_take(e, task->unet, &l.in, task->cache_branch);
+    l.context_mark = limn_arena_mark(e->ws);
     if (limn_exec_measuring(e))
         measure_calls(&l);
     else

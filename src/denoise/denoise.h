@@ -7,12 +7,19 @@
 #define LIMN_DENOISE_DENOISE_H
 
 #include "base/random.h"
+#include "denoise/guide.h"
 #include "denoise/sampler.h"
 #include "denoise/unet.h"
 
 /* Called after each evaluation with the steps done so far and the noisy latents; false = stop. In a
  * measuring pass it is called once, to take from the workspace what it will take then. */
 typedef bool limn_denoise_watch(void *user, int steps_done, const limn_map *latents);
+
+/* The share of the steps in which guidance is on: from <= step / steps < to, steps from 0. Zeroed =
+ * all of them. In the others the prompt is evaluated alone. */
+typedef struct limn_guidance_range {
+    double from, to; /* 0 to 1; to 0 = to the end */
+} limn_guidance_range;
 
 /* All that a run needs. */
 typedef struct limn_denoise_task {
@@ -21,14 +28,18 @@ typedef struct limn_denoise_task {
     const char *sampler;
     int steps;
     double eta;
-    double guidance;    /* up to 1, the negative prompt takes no part */
-    int cache_interval; /* above 1: only every such evaluation is a full one (limn_unet_deep) */
-    int cache_branch;   /* 0 to limn_unet_branch_most; not read without an interval */
+    double guidance; /* up to 1, the negative prompt takes no part */
+    limn_guidance_range range;
+    double rescale;       /* limn_guidance.rescale */
+    const float *weights; /* limn_guidance.weights */
+    int cache_interval;   /* above 1: only every such evaluation is a full one (limn_unet_deep) */
+    int cache_branch;     /* 0 to limn_unet_branch_most; not read without an interval */
     limn_rng_kind rng;
     uint64_t seed;
-    /* The negative prompt's, then the prompt's; where limn_denoise_batch is 1, the prompt's alone.
-     */
+    /* The negative prompt's, then the prompts'; where limn_denoise_batch is 1, the prompt's alone.
+     * Several where the text changes on the way, all of one n and one number of tokens. */
     const limn_unet_condition *condition;
+    const int *condition_of_step; /* [steps] which of them; NULL = the first in every step */
     /* What the U-Net sees behind the latents' channels, for models that take a picture: [1, h, w,
      * k] for every conditioning alike, or [condition->n, h, w, k]; in_c is the latents' channels +
      * k. NULL = nothing. */
@@ -43,7 +54,7 @@ int limn_denoise_batch(const limn_unet *unet, double guidance);
 
 /* Runs the task. latents [1, h, w, out_c] is the caller's memory, written in full; its h and w are
  * the picture's size. A measuring pass counts the memory and the work of the whole run.
- * Source of the guidance: Ho and Salimans 2022, equation 6. */
+ */
 limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_map *latents,
                              limn_error *err);
 

@@ -22,6 +22,7 @@ typedef enum setting {
     N_ITER,
     ETA,
     RNG,
+    OVERRIDE,    /* A1111's settings page, of which limn has one entry */
     IGNORED,     /* has no say in the picture */
     NEUTRAL,     /* limn has no such thing: fine where it asks for nothing */
     NEUTRAL_ONE, /* the same, and 1 asks for nothing */
@@ -84,7 +85,7 @@ static const struct {
     {"s_tmax", NEUTRAL},
     {"s_tmin", NEUTRAL},
     {"s_noise", NEUTRAL_ONE},
-    {"override_settings", NEUTRAL},
+    {"override_settings", OVERRIDE},
     {"refiner_checkpoint", NEUTRAL},
     {"refiner_switch_at", NEUTRAL},
     {"comments", NEUTRAL},
@@ -247,6 +248,21 @@ static limn_status set_pictures(limn_prompt_state *s, const char *name, const li
     return status;
 }
 
+/* {"CLIP_stop_at_last_layers": 2} is clip_skip; limn has nothing else of A1111's settings page. */
+static limn_status set_override(limn_prompt_line *line, const char *name,
+                                const limn_prompt_value *v, limn_error *err) {
+    static const char key[] = "CLIP_stop_at_last_layers";
+    if (is_neutral(v, false)) return LIMN_OK;
+    json_t *object = json_loads(v->text, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *number = json_object_get(object, key);
+    const limn_setting *row = limn_setting_find("clip_skip");
+    bool good = json_object_size(object) == 1 && json_is_number(number) &&
+                limn_setting_put(&line->request, row, json_number_value(number), NULL) == LIMN_OK;
+    json_decref(object);
+    if (good) return LIMN_OK;
+    return fail(name, "an object with CLIP_stop_at_last_layers and nothing else", v, err);
+}
+
 static limn_status set(limn_prompt_state *s, setting which, const char *name,
                        const limn_prompt_value *v, limn_error *err) {
     limn_request *r = &s->line->request;
@@ -282,6 +298,8 @@ static limn_status set(limn_prompt_state *s, setting which, const char *name,
         return set_number(name, v, 1, &r->eta, err);
     case RNG:
         return set_choice(s, name, v, &r->rng, &s->line->rng_column, err);
+    case OVERRIDE:
+        return set_override(s->line, name, v, err);
     case IGNORED:
         return LIMN_OK;
     case NEUTRAL:

@@ -84,7 +84,7 @@ static void prepare_text(limn_exec *e, work *w) {
 
 static void run_text(limn_exec *e, work *w) {
     const int32_t *const ids[LIMN_ENCODERS_MOST] = {w->ids, w->ids};
-    limn_encode_ids(e, w->m, ids, 1, w->out.v, w->pooled);
+    limn_encode_ids(e, w->m, ids, 1, 0, w->out.v, w->pooled);
 }
 
 static void prepare_unet(limn_exec *e, work *w) {

@@ -15,14 +15,14 @@ static limn_status tokenize(limn_exec *e, const limn_model *m, int encoder,
 }
 
 void limn_encode_ids(limn_exec *e, const limn_model *m,
-                     const int32_t *const ids[LIMN_ENCODERS_MOST], int n, float *cond,
+                     const int32_t *const ids[LIMN_ENCODERS_MOST], int n, int skip, float *cond,
                      float *pooled) {
     size_t column = 0;
     for (int i = 0; i < m->encoders; i++) {
         const limn_text_task task = {
             .ids = ids[i],
             .n = n,
-            .skip = m->joined ? 1 : 0,
+            .skip = skip + (m->joined ? 1 : 0),
             .bare = m->joined,
             .cond = limn_exec_measuring(e) ? NULL : cond + column,
             .stride = (size_t)m->unet.context_d,
@@ -36,13 +36,14 @@ void limn_encode_ids(limn_exec *e, const limn_model *m,
 
 /* Encodes `n` prompts. */
 static limn_status encode(limn_exec *e, const limn_model *m, const char *const *prompts, int n,
-                          float *cond, float *pooled, limn_error *err) {
+                          int skip, float *cond, float *pooled, limn_error *err) {
     size_t mark = limn_arena_mark(e->ws);
     int32_t *ids[LIMN_ENCODERS_MOST] = {NULL};
     limn_status status = LIMN_OK;
     for (int i = 0; i < m->encoders && status == LIMN_OK; i++)
         status = tokenize(e, m, i, prompts, n, &ids[i], err);
-    if (status == LIMN_OK) limn_encode_ids(e, m, (const int32_t *const *)ids, n, cond, pooled);
+    if (status == LIMN_OK)
+        limn_encode_ids(e, m, (const int32_t *const *)ids, n, skip, cond, pooled);
     limn_arena_release(e->ws, mark);
     return status;
 }
@@ -68,7 +69,8 @@ limn_status limn_encode_request(limn_exec *e, const limn_model *m, const limn_re
     size_t pooled_d = (size_t)m->unet.pooled_d;
     float *cond = limn_arena_floats(e->ws, (size_t)n * rows);
     float *pooled = limn_arena_floats(e->ws, (size_t)n * pooled_d);
-    limn_status status = encode(e, m, prompts + 2 - n, n, cond, pooled, err);
+    int skip = request->clip_skip > 1 ? request->clip_skip - 1 : 0;
+    limn_status status = encode(e, m, prompts + 2 - n, n, skip, cond, pooled, err);
     if (status != LIMN_OK) return status;
     if (n == 2 && m->zeros && request->negative[0] == '\0' && !limn_exec_measuring(e)) {
         memset(cond, 0, rows * sizeof *cond);

@@ -11,10 +11,11 @@
 
 /* Runs every encoder over ids.
  *   ids     [m->encoders] arrays, each [n, positions]
+ *   skip    layers at each encoder's end that are left out of cond, beyond those of its family
  *   cond    [n, positions, context_d], written in full: encoder after encoder in each row
  *   pooled  [n, pooled_d], the last encoder's; not written where the U-Net takes none */
 void limn_encode_ids(limn_exec *e, const limn_model *m,
-                     const int32_t *const ids[LIMN_ENCODERS_MOST], int n, float *cond,
+                     const int32_t *const ids[LIMN_ENCODERS_MOST], int n, int skip, float *cond,
                      float *pooled);
 
 /* Encodes the negative prompt and the prompt, or the prompt alone where limn_denoise_batch says so.

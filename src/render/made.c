@@ -1,5 +1,5 @@
 #include "render/made.h"
-#include "render/model.h"
+#include "render/plan.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +20,9 @@ limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *r
 
 limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
                              limn_error *err) {
-    const limn_recipe_facts facts = limn_made_facts(model, request);
+    limn_request own = *request;
+    limn_request_settle(&own);
+    const limn_recipe_facts facts = limn_made_facts(model, &own);
     return limn_recipe_json(&facts, json, err);
 }
 

@@ -60,6 +60,27 @@ static limn_status check_sizes(const limn_model *model, const limn_request *r, l
     return LIMN_OK;
 }
 
+/* The range of guidance, and the text encoders' layer. */
+static limn_status check_listening(const limn_model *model, limn_request *r, limn_error *err) {
+    int most = model->text[0].layers;
+    for (int i = 1; i < model->encoders; i++)
+        if (model->text[i].layers < most) most = model->text[i].layers;
+    if (model->joined) most--;
+    if (r->guidance_to > 0 && r->guidance_from > r->guidance_to)
+        return limn_fail(err, LIMN_E_USAGE, "guidance_from is %g, expected at most guidance_to, %g",
+                         r->guidance_from, r->guidance_to);
+    if (r->clip_skip > most)
+        return limn_fail(err, LIMN_E_USAGE, "clip_skip is %d, the model %s has 1 to %d",
+                         r->clip_skip, model->name, most);
+    return LIMN_OK;
+}
+
+void limn_request_settle(limn_request *r) {
+    if (r->cache_interval == 0) r->cache_branch = 0;
+    if (r->clip_skip == 1) r->clip_skip = 0;
+    if (r->guidance_to == 1) r->guidance_to = 0;
+}
+
 /* The numbers that are 0 where they are not used. */
 static limn_status check_settings(const limn_model *model, limn_request *r, limn_error *err) {
     int count, most = limn_unet_branch_most(&model->unet);
@@ -67,11 +88,12 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
     limn_status status = LIMN_OK;
     for (int i = 0; i < count && status == LIMN_OK; i++)
         status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
-    if (r->cache_interval == 0) r->cache_branch = 0; /* it has no say then */
+    limn_request_settle(r);
     if (status == LIMN_OK && r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
                          r->cache_branch, model->name, most);
-    return status == LIMN_OK ? check_sizes(model, r, err) : status;
+    if (status == LIMN_OK) status = check_sizes(model, r, err);
+    return status == LIMN_OK ? check_listening(model, r, err) : status;
 }
 
 /* The sampler, the schedule and the generator, in limn's own spelling. */

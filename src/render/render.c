@@ -93,6 +93,8 @@ static limn_status denoise(rendering *r, limn_map *latents) {
         .steps = r->request->steps,
         .eta = r->request->eta,
         .guidance = r->request->guidance,
+        .range = {r->request->guidance_from, r->request->guidance_to},
+        .rescale = r->request->guidance_rescale,
         .cache_interval = r->request->cache_interval,
         .cache_branch = r->request->cache_branch,
         .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,

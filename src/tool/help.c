@@ -16,6 +16,7 @@ void limn_tool_help(FILE *to) {
           "      --size WxH         in pixels\n"
           "      --steps N          more take longer and are finer\n"
           "  -g, --guidance X       how closely to keep to the prompt; 1 = loosely\n"
+          "      --guidance-range F:T  only in these shares of the steps: 0.2:0.8\n"
           "      --negative TEXT    what to stay away from\n"
           "      --sampler NAME     --schedule NAME, --rng NAME: see limn samplers\n"
           "      --eta X            DDIM's noise, 0 to 1\n"

@@ -13,6 +13,7 @@ enum {
     OPT_SCHEDULE,
     OPT_RNG,
     OPT_ETA,
+    OPT_GUIDANCE_RANGE,
     OPT_PRECISION,
     OPT_TAESD,
     OPT_LORA,
@@ -48,6 +49,7 @@ static const struct option own_options[] = {
     {"schedule", required_argument, NULL, OPT_SCHEDULE},
     {"rng", required_argument, NULL, OPT_RNG},
     {"eta", required_argument, NULL, OPT_ETA},
+    {"guidance-range", required_argument, NULL, OPT_GUIDANCE_RANGE},
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
     {"lora", required_argument, NULL, OPT_LORA},
@@ -209,6 +211,37 @@ static int read_setting(int i, const char *text, limn_tool_options *o) {
     return LIMN_OK;
 }
 
+/* FROM:TO, which are two of limn_settings. */
+static int read_range(const char *text, limn_tool_options *o) {
+    char from[24] = "";
+    const char *colon = strchr(text, ':');
+    double first = 0, last = 0;
+    if (colon && (size_t)(colon - text) < sizeof from) memcpy(from, text, (size_t)(colon - text));
+    if (!from[0])
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "--guidance-range wants FROM:TO, shares of the steps, for example "
+                              "0.2:0.8, not '%s'",
+                              text);
+    int status = limn_tool_read_double("--guidance-range", from, 0, 1, &first);
+    if (status == LIMN_OK)
+        status = limn_tool_read_double("--guidance-range", colon + 1, 0, 1, &last);
+    if (status != LIMN_OK) return status;
+    if (last == 0 || first > last)
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "--guidance-range ends before it begins: '%s' (without guidance: "
+                              "--guidance 1)",
+                              text);
+    int count;
+    const limn_setting *all = limn_settings(&count);
+    for (int i = 0; i < count; i++) {
+        bool is_from = strcmp(all[i].name, "guidance_from") == 0;
+        if (!is_from && strcmp(all[i].name, "guidance_to") != 0) continue;
+        o->setting[i] = is_from ? first : last;
+        o->has_setting[i] = true;
+    }
+    return LIMN_OK;
+}
+
 static int read_value(int value, const char *text, limn_tool_options *o) {
     if (value >= OPT_SETTING) return read_setting(value - OPT_SETTING, text, o);
     switch (value) {
@@ -231,6 +264,8 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
     case OPT_ETA:
         o->has_eta = true;
         return limn_tool_read_double("--eta", text, 0, 1, &o->eta);
+    case OPT_GUIDANCE_RANGE:
+        return read_range(text, o);
     case OPT_SIZE:
         o->has_size = true;
         return limn_tool_read_size(text, &o->width, &o->height);

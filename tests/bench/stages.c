@@ -29,7 +29,7 @@ static void run_text(limn_exec *e, void *ctx) {
         limn_tokenizer_encode(s->m->tokenizer[0], i ? prompt : "",
                               s->ids + i * s->m->text[0].positions, NULL, NULL);
     const int32_t *const ids[LIMN_ENCODERS_MOST] = {s->ids, s->ids};
-    limn_encode_ids(e, s->m, ids, 2, s->cond, s->pooled);
+    limn_encode_ids(e, s->m, ids, 2, 0, s->cond, s->pooled);
 }
 
 static limn_unet_condition condition_of(const stage *s) {

@@ -270,7 +270,7 @@ static void vignette_stages(const char *name) {
     assert_int_equal(count, rows);
     memcpy(ids + rows, golden_i32(g, "ids", NULL), rows * sizeof *ids);
     const int32_t *const both[LIMN_ENCODERS_MOST] = {ids, ids};
-    limn_encode_ids(e, s.m, both, 2, cond, pooled);
+    limn_encode_ids(e, s.m, both, 2, 0, cond, pooled);
     check("cond_negative", cond, golden_f32(g, "cond_negative", NULL), rows * d, TEXT_TOLERANCE);
     check("cond", cond + rows * d, golden_f32(g, "cond", NULL), rows * d, TEXT_TOLERANCE);
     check("pooled", pooled + d, golden_f32(g, "pooled", NULL), d, TEXT_TOLERANCE);

@@ -67,6 +67,10 @@ wrong 64 "a further setting out of range" "cache_interval is 1, expected 0 .not 
 wrong 64 "a further setting that is no number" "--cache-interval wants a number" "a cat" --cache-interval x
 wrong 64 "a further setting misspelt" "did you mean --cache-interval" "a cat" --cache-intervall 2
 wrong 64 "a further setting where it does not belong" "show takes no --cache-interval" show x.png --cache-interval 2
+wrong 64 "--guidance-range without a colon" "wants FROM:TO" "a cat" --guidance-range 0.5
+wrong 64 "--guidance-range past the end" "wants a number from 0 to 1" "a cat" --guidance-range 0.5:2
+wrong 64 "--guidance-range backwards" "ends before it begins" "a cat" --guidance-range 0.8:0.2
+wrong 64 "--clip-skip of more layers than there are" "clip_skip is 40, the model" "a cat" --clip-skip 40
 wrong 64 "--eta 2" "--eta wants a number from 0 to 1" "a cat" --eta 2
 wrong 64 "--count 0" "--count wants" "a cat" --count 0
 wrong 64 "--threads -1" "--threads wants" "a cat" --threads -1

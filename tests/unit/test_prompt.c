@@ -51,6 +51,21 @@ static void assert_error(const char *text, const char *sentence) {
     limn_prompt_file_free(&f);
 }
 
+/* A1111's way to say clip_skip. */
+static void test_override_settings(void **state) {
+    (void)state;
+    limn_prompt_file f = read_one("{\"prompt\": \"a\", \"override_settings\": "
+                                  "{\"CLIP_stop_at_last_layers\": 2}}");
+    assert_int_equal(f.lines[0].request.clip_skip, 2);
+    limn_prompt_file_free(&f);
+    f = read_one("{\"prompt\": \"a\", \"override_settings\": {}, \"clip_skip\": 3}");
+    assert_int_equal(f.lines[0].request.clip_skip, 3);
+    limn_prompt_file_free(&f);
+    assert_error("{\"override_settings\": {\"sd_vae\": \"x\"}}",
+                 "p.txt:1:23: override_settings: expected an object with CLIP_stop_at_last_layers "
+                 "and nothing else, found '{\"sd_vae\": \"x\"}'");
+}
+
 static void test_plain_lines(void **state) {
     (void)state;
     static const char text[] = "\xEF\xBB\xBF"
@@ -359,6 +374,7 @@ static void test_examples(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_lines),
+        cmocka_unit_test(test_override_settings),
         cmocka_unit_test(test_empty_files),
         cmocka_unit_test(test_option_line),
         cmocka_unit_test(test_option_words),
