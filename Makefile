@@ -5,6 +5,7 @@
 #   make bench      what this machine can do, and what share of it limn uses
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
 #   make soak       the elementary functions over every float there is
+#   make fuzz       libFuzzer at every reader of strangers' files, FUZZ_SECONDS (30) each
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
 #   make pins       the pinned hashes of tests/bits/pins.txt made again;  make gallery: the README's
@@ -60,6 +61,8 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/kernels/test_*.c)))
 TEST_OBJ := $(TEST_BIN:%=%.o)
 SUPPORT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/bench/*.c)))
 
 ifeq ($(BUILD),build)
@@ -113,10 +116,16 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/liblimn.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 $(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
+# A fuzz target with libFuzzer's main where there is one (make fuzz), else with one that replays.
+FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/liblimn.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(BUILD)/liblimn.a $(ALL_LDLIBS)
 .SECONDARY:
 
-tests-bin: $(TEST_BIN)
-objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ)
+tests-bin: $(TEST_BIN) $(FUZZ_BIN)
+fuzz-bin: $(FUZZ_BIN)
+objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ) $(FUZZ_SRC:%.c=$(BUILD)/%.o)
 
 # Only the files that look for the installed model know PREFIX; they alone follow when it changes.
 PREFIX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls LIMN_PREFIX $(LIB_SRC) $(TOOL_SRC)))
@@ -165,6 +174,14 @@ asan:
 # Every float through exp, erf and the activations: several minutes.
 soak: $(BUILD)/tests/kernels/test_math
 	LIMN_SOAK=1 $<
+
+# New inputs are kept in build/fuzz/found, what breaks a target in build/fuzz/faults.
+FUZZ_SECONDS ?= 30
+fuzz:
+	@tools/setup fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/fuzz CC=clang OPT=-O1 FUZZ_MAIN=-fsanitize=fuzzer \
+	    CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-bin
+	@tests/fuzz/search $(FUZZ_SECONDS) $(ONLY)
 
 lint:
 	@tools/setup test
@@ -221,6 +238,6 @@ uninstall:
 clean:
 	rm -rf build limn liblimn.a liblimn.so
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ))
-.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ) $(FUZZ_SRC:%.c=$(BUILD)/%.o))
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak fuzz fuzz-bin
 .DELETE_ON_ERROR:

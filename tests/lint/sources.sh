@@ -139,7 +139,7 @@ if command -v shellcheck >/dev/null; then
     check "shellcheck has no word on the scripts" shellcheck -S warning -e SC1091 -e SC2034 -e SC2154 \
         -e SC2046 -e SC2086 -s bash tools/setup tools/setup-arm64 tests/run tests/checks.sh \
         tests/lint/run tests/lint/*.sh tests/install/run tests/bits/run tests/bits/arm64 \
-        tests/bits/simde .ci/run $(find tests/tool -name '*.sh' 2>/dev/null)
+        tests/bits/simde tests/fuzz/run tests/fuzz/search .ci/run $(find tests/tool -name '*.sh' 2>/dev/null)
 else
     skip "shellcheck" "it is not on this machine"
 fi
