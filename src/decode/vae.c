@@ -5,6 +5,11 @@
 
 /* x becomes the block's result, in x's place. */
 static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
+    if (r->out_c <= r->in_c) {
+        limn_resnet_run_in_place(e, r, x);
+        limn_map_settle(e, mark, x);
+        return;
+    }
     limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
     limn_resnet_run(e, r, x, NULL, &out);
     *x = out;
@@ -47,13 +52,9 @@ static limn_map unscale(limn_exec *e, const limn_vae *m, const limn_map *latents
     return out;
 }
 
-void limn_vae_decode_parts(limn_exec *e, const limn_vae *m, const limn_map *latents,
-                           limn_map *painted, limn_map *basis) {
-    int scale = m->scale_px / m->patch;
-    *painted = limn_map_take(e, latents->n, latents->h * scale, latents->w * scale,
-                             3 * m->patch * m->patch);
-    *basis = (limn_map){NULL, latents->n, latents->h, latents->w, 3 * m->basis * m->basis};
-    if (m->basis > 0) *basis = limn_map_take(e, basis->n, basis->h, basis->w, basis->c);
+/* What the decoder paints, and the basis where there is one, into maps that are there. */
+static void decode(limn_exec *e, const limn_vae *m, const limn_map *latents, limn_map *painted,
+                   limn_map *basis) {
     size_t mark = limn_arena_mark(e->ws);
     limn_map z = unscale(e, m, latents);
     if (m->basis > 0)
@@ -73,6 +74,16 @@ void limn_vae_decode_parts(limn_exec *e, const limn_vae *m, const limn_map *late
     limn_group_norm_run(e, &m->norm_out, &x, NULL, m->act, &x);
     limn_conv_run(e, &m->conv_out, &x, x.h, x.w, NULL, painted);
     limn_arena_release(e->ws, mark);
+}
+
+void limn_vae_decode_parts(limn_exec *e, const limn_vae *m, const limn_map *latents,
+                           limn_map *painted, limn_map *basis) {
+    int scale = m->scale_px / m->patch;
+    *painted = limn_map_take(e, latents->n, latents->h * scale, latents->w * scale,
+                             3 * m->patch * m->patch);
+    *basis = (limn_map){NULL, latents->n, latents->h, latents->w, 3 * m->basis * m->basis};
+    if (m->basis > 0) *basis = limn_map_take(e, basis->n, basis->h, basis->w, basis->c);
+    decode(e, m, latents, painted, basis);
 }
 
 /* Channel ch x p x p + i x p + j of cell (y, x) becomes channel ch of pixel (y p + i, x p + j), put
@@ -96,6 +107,10 @@ static void shuffle(const limn_map *cells, int p, bool add, limn_map *out) {
 void limn_vae_decode(limn_exec *e, const limn_vae *m, const limn_map *latents, limn_map *out) {
     size_t mark = limn_arena_mark(e->ws);
     limn_map painted, basis;
+    if (m->patch == 1 && m->basis == 0) { /* it paints pixels: straight into the picture */
+        decode(e, m, latents, out, NULL);
+        return;
+    }
     limn_vae_decode_parts(e, m, latents, &painted, &basis);
     if (!limn_exec_measuring(e)) {
         shuffle(&painted, m->patch, false, out);

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "layers/layers.h"
+#include "layers/product.h"
 
 /* Pixels whose sums are taken in one go. Part of the contract: sums of such chunks are added in
  * rising order. */
@@ -91,23 +91,43 @@ static void fold_group(const group_work *g, int image, int group) {
     }
 }
 
-void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
-                         const float *modulation, limn_activation act, limn_map *out) {
-    size_t mark = limn_arena_mark(e->ws), images = (size_t)x->n, c = (size_t)x->c;
-    group_work g = {
-        .k = e->k, .norm = norm, .x = x, .out = out, .modulation = modulation, .act = act};
-    g.chunks = (int)((limn_map_pixels(x) + CHUNK_PIXELS - 1) / CHUNK_PIXELS);
-    g.sum = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.sum);
-    g.square = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.square);
+static int chunks_of(const limn_map *x) {
+    return (int)((limn_map_pixels(x) + CHUNK_PIXELS - 1) / CHUNK_PIXELS);
+}
+
+limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                                 const float *modulation) {
+    size_t images = (size_t)x->n, c = (size_t)x->c;
+    group_work g = {.k = e->k, .norm = norm, .x = x, .modulation = modulation};
+    g.chunks = chunks_of(x);
     g.scale = limn_arena_floats(e->ws, images * c);
     g.shift = limn_arena_floats(e->ws, images * c);
+    size_t mark = limn_arena_mark(e->ws);
+    g.sum = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.sum);
+    g.square = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.square);
     if (!limn_exec_measuring(e)) {
-        limn_team *team = team_for(e, limn_map_count(x));
-        limn_team_loop(team, x->n * g.chunks, sums_task, &g);
+        limn_team_loop(team_for(e, limn_map_count(x)), x->n * g.chunks, sums_task, &g);
         for (int i = 0; i < x->n; i++)
             for (int group = 0; group < norm->groups; group++) fold_group(&g, i, group);
-        limn_team_loop(team, x->n * g.chunks, apply_task, &g);
     }
+    limn_arena_release(e->ws, mark);
+    return (limn_affine){.scale = g.scale, .shift = g.shift};
+}
+
+void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn_map *out) {
+    group_work g = {.k = e->k, .x = x, .out = out, .act = a->act, .chunks = chunks_of(x)};
+    g.scale = a->scale;
+    g.shift = a->shift;
+    if (!limn_exec_measuring(e))
+        limn_team_loop(team_for(e, limn_map_count(x)), x->n * g.chunks, apply_task, &g);
+}
+
+void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                         const float *modulation, limn_activation act, limn_map *out) {
+    size_t mark = limn_arena_mark(e->ws);
+    limn_affine a = limn_group_norm_fold(e, norm, x, modulation);
+    a.act = act;
+    limn_affine_run(e, &a, x, out);
     limn_arena_release(e->ws, mark);
 }
 

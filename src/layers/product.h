@@ -63,6 +63,23 @@ limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r);
 void limn_rows_i8_at(const limn_rows_i8 *q, int image, int row, int rows, int step,
                      const int8_t **table, float *scale);
 
+/* ---- norms -------------------------------------------------------------------------------------
+ */
+
+/* What a group norm does to each pixel, once its statistics are known, and what comes after it:
+ * act(fma(x, scale, shift)). */
+typedef struct limn_affine {
+    float *scale, *shift; /* [n, c] */
+    limn_activation act;
+} limn_affine;
+
+/* The scales and shifts of limn_group_norm_run, in memory from the workspace; act is NONE. */
+limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn_map *x,
+                                 const float *modulation);
+
+/* Applies them; out may be x. */
+void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn_map *out);
+
 /* ---- running -----------------------------------------------------------------------------------
  */
 
@@ -75,8 +92,10 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
 bool limn_winograd_suits(const limn_conv *conv, const limn_map *out);
 
 /* What limn_product_run computes, by F(4x4, 3x3): a quarter of the multiplications, rounded
- * differently. Source: Lavin and Gray 2016. */
+ * differently; finish->residual may be the output itself. Where `before` is not NULL it is applied
+ * to the pixels as they are read, a few rows at a time (and they are not enlarged).
+ * Source: Lavin and Gray 2016. */
 void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
-                       const limn_finish *finish, float *out);
+                       const limn_affine *before, const limn_finish *finish, float *out);
 
 #endif

@@ -50,3 +50,13 @@ void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, cons
     limn_conv_run(e, &r->conv2, &h, x->h, x->w, &last, out);
     limn_arena_release(e->ws, mark);
 }
+
+void limn_resnet_run_in_place(limn_exec *e, const limn_resnet *r, limn_map *x) {
+    size_t mark = limn_arena_mark(e->ws);
+    limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+    limn_norm_conv_run(e, &r->norm1, r->act, &r->conv1, x, NULL, &h);
+    if (r->in_c != r->out_c) limn_pointwise_run(e, &r->shortcut.matrix, x);
+    const limn_finish last = {.residual = x->v};
+    limn_norm_conv_run(e, &r->norm2, r->act, &r->conv2, &h, &last, x);
+    limn_arena_release(e->ws, mark);
+}

@@ -5,19 +5,40 @@
  *   1. the windows are transformed: V [36][tiles][c];
  *   2. for each group of output channels, its weights are transformed: U [36][panels][c][panel].
  *      That is done again for each block and evaluation: the transformed weights are four times as
- *      large as the weights, and reading them would cost more than making them;
+ *      large as the weights, and reading them would cost more than making them. Small ones that
+ *      caches hold are made once;
  *   3. 36 matrix products: M [36][tiles][group] = V U;
  *   4. M is transformed back, finished and put into its place.
- * Each step is a loop over tasks that all threads share. Blocks and groups change no bit. */
+ * Each step is a loop over tasks that all threads share. Blocks and groups change no bit.
+ *
+ * Where a norm comes before the convolution, its pixels are made a few rows at a time: the stripe
+ * that a block's windows lie in. What two stripes share is kept, so that each pixel is normed
+ * once. */
 #include "layers/product.h"
 
-/* Tiles in a block; output channels in a group. They bound the workspace. */
+#include <string.h>
+
+/* Tiles in a block, and in one whose U is there already; output channels in a group. They bound the
+ * workspace. */
 #define BLOCK_TILES   512
+#define KEPT_TILES    128
 #define GROUP_COLUMNS 64
+/* Numbers of U up to which it is made once for all blocks. */
+#define KEPT_NUMBERS ((size_t)36 * 256 * 128)
+/* Pixels of a stripe in one task. */
+#define TASK_PIXELS 128
 /* Tiles, and channels in, in one task of a transform; rows in one task of the products. */
 #define TASK_TILES    2
 #define TASK_CHANNELS 32
 #define TASK_ROWS     96
+
+/* Normed rows of pixels of one image. */
+typedef struct stripe {
+    const limn_affine *before;
+    float *v;              /* [rows][w][c] */
+    int image, y, end;     /* rows [y, end) of that image are there */
+    int fresh, fresh_rows; /* being made: rows from the one called `fresh` on */
+} stripe;
 
 /* A convolution under way. */
 typedef struct wino {
@@ -29,8 +50,10 @@ typedef struct wino {
     int tiles_w, tiles_image;            /* tiles in a row, and in one image */
     int tile0, tiles;                    /* the block under way */
     int panel0, panels;                  /* the group under way */
+    int u_panel0, u_panels;              /* what U holds */
     size_t v_stride, u_stride, m_stride; /* floats between two of the 36 */
     float *v, *u, *m;
+    stripe stripe; /* v is NULL where there is no norm */
 } wino;
 
 /* A stride for the 36 of at least `floats`, an odd number of cache lines: the transforms write 36
@@ -52,6 +75,43 @@ static void tile_at(const wino *w, int tile, int *image, int *y, int *x) {
     *x = in_image % w->tiles_w * 4;
 }
 
+/* ---- the stripe --------------------------------------------------------------------------------
+ */
+
+static void stripe_task(void *ctx, int task) {
+    const wino *w = ctx;
+    const stripe *s = &w->stripe;
+    const limn_rows *r = w->rows;
+    int first = task * TASK_PIXELS, count = limn_least(TASK_PIXELS, s->fresh_rows * r->w - first);
+    size_t c = (size_t)r->c, wide = (size_t)r->w, at = (size_t)(s->fresh - s->y) * wide;
+    size_t from = ((size_t)s->image * (size_t)r->h + (size_t)s->fresh) * wide;
+    const float *x = r->x + (from + (size_t)first) * r->pixel_stride;
+    float *out = s->v + (at + (size_t)first) * c;
+    w->kernels->scale_shift(x, count, r->c, s->before->scale + (size_t)s->image * c,
+                            s->before->shift + (size_t)s->image * c, s->before->act, out);
+}
+
+/* Makes the stripe rows [y, end) of an image; what it has of them already is moved. */
+static void move_stripe(limn_exec *e, wino *w, int image, int y, int end) {
+    stripe *s = &w->stripe;
+    size_t row = (size_t)w->rows->w * (size_t)w->rows->c;
+    int kept = s->image == image && y >= s->y && y < s->end ? s->end - y : 0;
+    if (kept > 0) memmove(s->v, s->v + (size_t)(y - s->y) * row, (size_t)kept * row * sizeof *s->v);
+    *s = (stripe){.before = s->before, .v = s->v, .image = image, .y = y, .end = end};
+    s->fresh = y + kept;
+    s->fresh_rows = end - s->fresh;
+    limn_team_loop(e->team, limn_parts(s->fresh_rows * w->rows->w, TASK_PIXELS), stripe_task, w);
+}
+
+/* The pixel's channels, or zeros outside of the image. */
+static const float *pixel_at(const wino *w, int image, int y, int x) {
+    const stripe *s = &w->stripe;
+    const limn_rows *r = w->rows;
+    if (!s->v) return limn_rows_at(r, image, y, x);
+    if (y < 0 || y >= r->h || x < 0 || x >= r->w) return limn_zeros;
+    return s->v + ((size_t)(y - s->y) * (size_t)r->w + (size_t)x) * (size_t)r->c;
+}
+
 /* ---- the four steps ----------------------------------------------------------------------------
  */
 
@@ -62,8 +122,7 @@ static void input_task(void *ctx, int task) {
         const float *pixel[36];
         int image, y, x;
         tile_at(w, w->tile0 + i, &image, &y, &x);
-        for (int p = 0; p < 36; p++)
-            pixel[p] = limn_rows_at(w->rows, image, y - 1 + p / 6, x - 1 + p % 6);
+        for (int p = 0; p < 36; p++) pixel[p] = pixel_at(w, image, y - 1 + p / 6, x - 1 + p % 6);
         w->kernels->winograd_input(pixel, w->conv->c, w->v + (size_t)i * (size_t)w->conv->c,
                                    w->v_stride);
     }
@@ -77,9 +136,9 @@ static void weights_task(void *ctx, int task) {
     float *to = w->u + (size_t)j * (size_t)c * (size_t)panel, room[9 * LIMN_PANEL_MOST];
     for (int i = first; i < limn_least(c, first + TASK_CHANNELS); i++) {
         size_t tap_stride = (size_t)(m->packed ? c * panel : panel);
-        const float *taps = limn_matrix_panel(w->kernels, m, w->panel0 + j, i, 1, room);
+        const float *taps = limn_matrix_panel(w->kernels, m, w->u_panel0 + j, i, 1, room);
         for (int t = 1; t < 9 && taps == room; t++)
-            limn_matrix_panel(w->kernels, m, w->panel0 + j, t * c + i, 1, room + t * panel);
+            limn_matrix_panel(w->kernels, m, w->u_panel0 + j, t * c + i, 1, room + t * panel);
         w->kernels->winograd_weights(taps, tap_stride, panel, to + (size_t)i * (size_t)panel,
                                      w->u_stride);
     }
@@ -93,6 +152,8 @@ static void product_task(void *ctx, int task) {
     int c = w->conv->c, panel = w->kernels->panel, step = w->kernels->tile_rows;
     size_t width = (size_t)w->panels * (size_t)panel;
     const float *v = w->v + (size_t)position * w->v_stride;
+    const float *u = w->u + (size_t)position * w->u_stride +
+                     (size_t)(w->panel0 - w->u_panel0) * (size_t)c * (size_t)panel;
     for (int k0 = 0; k0 < c; k0 += LIMN_TILE_DEPTH)
         for (int j = 0; j < w->panels; j++)
             for (int r = row0; r < row0 + rows; r += step) {
@@ -106,8 +167,7 @@ static void product_task(void *ctx, int task) {
                                  .segments = 1,
                                  .length = &length,
                                  .a = table,
-                                 .b = w->u + (size_t)position * w->u_stride +
-                                      ((size_t)j * (size_t)c + (size_t)k0) * (size_t)panel,
+                                 .b = u + ((size_t)j * (size_t)c + (size_t)k0) * (size_t)panel,
                                  .c = w->m + (size_t)position * w->m_stride + (size_t)r * width +
                                       (size_t)j * (size_t)panel,
                                  .c_stride = width,
@@ -115,20 +175,23 @@ static void product_task(void *ctx, int task) {
             }
 }
 
-/* Bias, activation and residual of one pixel's group of channels, on its way to its place. */
-static void finish_pixel(const wino *w, int image, size_t pixel, const float *sums) {
+/* Bias, activation and residual of one pixel's group of channels, on its way to its place. The
+ * residual may lie in that place, so nothing is written there before it was read. */
+static void finish_pixel(const wino *w, int image, size_t pixel, float *sums) {
     static const limn_finish none = {.bias = NULL};
     const limn_finish *f = w->finish ? w->finish : &none;
+    const limn_kernels *k = w->kernels;
     const limn_matrix *matrix = &w->conv->matrix;
-    size_t n = (size_t)matrix->n, column = (size_t)w->panel0 * (size_t)w->kernels->panel;
-    int columns = limn_least(w->panels * w->kernels->panel, matrix->n - (int)column);
+    size_t n = (size_t)matrix->n, column = (size_t)w->panel0 * (size_t)k->panel;
+    int columns = limn_least(w->panels * k->panel, matrix->n - (int)column);
+    const float *bias = matrix->bias ? matrix->bias + column : NULL;
     const float *own = f->bias ? f->bias + (size_t)image * n + column : NULL;
-    const float *residual = f->residual ? f->residual + pixel * n + column : NULL;
-    float *out = w->out + pixel * n + column;
-    w->kernels->finish(sums, matrix->bias ? matrix->bias + column : NULL,
-                       own ? LIMN_ACT_NONE : f->act, own ? NULL : residual, columns, out);
-    if (own) w->kernels->finish(out, own, f->act, residual, columns, out);
-    if (f->last != LIMN_ACT_NONE) w->kernels->finish(out, NULL, f->last, NULL, columns, out);
+    float *out = w->out + pixel * n + column, *to = f->residual ? sums : out;
+    k->finish(sums, bias, own ? LIMN_ACT_NONE : f->act, NULL, columns, to);
+    if (own) k->finish(to, own, f->act, NULL, columns, to);
+    if (f->residual)
+        k->finish(f->residual + pixel * n + column, sums, LIMN_ACT_NONE, NULL, columns, out);
+    if (f->last != LIMN_ACT_NONE) k->finish(out, NULL, f->last, NULL, columns, out);
 }
 
 static void output_task(void *ctx, int task) {
@@ -154,36 +217,76 @@ static void output_task(void *ctx, int task) {
 /* ---- the whole
  * ----------------------------------------------------------------------------------- */
 
-static void run_group(limn_exec *e, wino *w) {
-    int c = w->conv->c, panel = w->kernels->panel;
-    w->u_stride = apart((size_t)w->panels * (size_t)panel * (size_t)c);
-    w->m_stride = apart((size_t)w->panels * (size_t)panel * (size_t)w->tiles);
-    limn_team_loop(e->team, w->panels * limn_parts(c, TASK_CHANNELS), weights_task, w);
+/* Makes U of the weights of some panels. */
+static void make_weights(limn_exec *e, wino *w, int panel0, int panels) {
+    int c = w->conv->c;
+    w->u_panel0 = panel0;
+    w->u_panels = panels;
+    w->u_stride = apart((size_t)panels * (size_t)w->kernels->panel * (size_t)c);
+    limn_team_loop(e->team, panels * limn_parts(c, TASK_CHANNELS), weights_task, w);
+}
+
+static void run_group(limn_exec *e, wino *w, bool kept) {
+    if (!kept) make_weights(e, w, w->panel0, w->panels);
+    w->m_stride = apart((size_t)w->panels * (size_t)w->kernels->panel * (size_t)w->tiles);
     limn_team_loop(e->team, 36 * limn_parts(w->tiles, TASK_ROWS), product_task, w);
     limn_team_loop(e->team, limn_parts(w->tiles, TASK_TILES), output_task, w);
 }
 
+/* The windows of the block under way, normed where they are to be, and transformed. */
+static void make_windows(limn_exec *e, wino *w) {
+    if (w->stripe.v) {
+        int image, y, last, end, x;
+        tile_at(w, w->tile0, &image, &y, &x);
+        tile_at(w, w->tile0 + w->tiles - 1, &image, &last, &x);
+        end = limn_least(last + 5, w->rows->h);
+        move_stripe(e, w, image, y > 0 ? y - 1 : 0, end);
+    }
+    w->v_stride = apart((size_t)w->tiles * (size_t)w->conv->c);
+    limn_team_loop(e->team, limn_parts(w->tiles, TASK_TILES), input_task, w);
+}
+
+/* Tiles in a block: behind a norm whole rows of one image, so that stripes are. */
+static int block_of(const wino *w, bool kept) {
+    int all = w->tiles_image * w->rows->images, most = kept ? KEPT_TILES : BLOCK_TILES;
+    if (!w->stripe.before) return limn_least(all, most);
+    int rows = most / w->tiles_w;
+    return limn_least(w->tiles_image, (rows > 0 ? rows : 1) * w->tiles_w);
+}
+
+/* The workspace for blocks of so many tiles and groups of so many columns. */
+static void take_room(limn_exec *e, wino *w, int block, size_t width, size_t u_columns) {
+    size_t c = (size_t)w->conv->c, rows = (size_t)limn_parts(block, w->tiles_w) * 4 + 2;
+    w->v = limn_arena_floats(e->ws, 36 * apart((size_t)block * c));
+    w->u = limn_arena_floats(e->ws, 36 * apart(u_columns * c));
+    w->m = limn_arena_floats(e->ws, 36 * apart(width * (size_t)block));
+    if (w->stripe.before) w->stripe.v = limn_arena_floats(e->ws, rows * (size_t)w->rows->w * c);
+}
+
 void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
-                       const limn_finish *finish, float *out) {
+                       const limn_affine *before, const limn_finish *finish, float *out) {
     size_t mark = limn_arena_mark(e->ws), c = (size_t)conv->c;
     wino w = {.kernels = e->k, .conv = conv, .rows = rows, .finish = finish, .out = out};
+    w.stripe = (stripe){.before = before, .image = -1};
     int panel = e->k->panel, panels = limn_parts(conv->matrix.n, panel);
     int group = limn_least(panels, GROUP_COLUMNS / panel);
     w.tiles_w = limn_parts(rows->out_w, 4);
     w.tiles_image = w.tiles_w * limn_parts(rows->out_h, 4);
-    int all = w.tiles_image * rows->images, block = limn_least(all, BLOCK_TILES);
-    size_t width = (size_t)group * (size_t)panel;
-    w.v = limn_arena_floats(e->ws, 36 * apart((size_t)block * c));
-    w.u = limn_arena_floats(e->ws, 36 * apart(width * c));
-    w.m = limn_arena_floats(e->ws, 36 * apart(width * (size_t)block));
+    int all = w.tiles_image * rows->images;
+    bool kept = 36 * c * (size_t)(panels * panel) <= KEPT_NUMBERS;
+    int block = block_of(&w, kept);
+    take_room(e, &w, block, (size_t)(group * panel), (size_t)((kept ? panels : group) * panel));
     e->flop += 18.0 * rows->images * rows->out_h * rows->out_w * conv->matrix.n * conv->c;
-    for (w.tile0 = 0; w.tile0 < all && !limn_exec_measuring(e); w.tile0 += block) {
+    if (kept && !limn_exec_measuring(e)) make_weights(e, &w, 0, panels);
+    for (w.tile0 = 0; w.tile0 < all && !limn_exec_measuring(e); w.tile0 += w.tiles) {
         w.tiles = limn_least(block, all - w.tile0);
-        w.v_stride = apart((size_t)w.tiles * c);
-        limn_team_loop(e->team, limn_parts(w.tiles, TASK_TILES), input_task, &w);
+        /* A stripe is of one image. */
+        int left = w.tiles_image - w.tile0 % w.tiles_image;
+        if (before) w.tiles = limn_least(w.tiles, left);
+        make_windows(e, &w);
         for (w.panel0 = 0; w.panel0 < panels; w.panel0 += group) {
             w.panels = limn_least(group, panels - w.panel0);
-            run_group(e, &w);
+            run_group(e, &w, kept);
         }
     }
     limn_arena_release(e->ws, mark);

@@ -44,6 +44,27 @@ double bench_gflop(const bench_shape *s) {
     }
 }
 
+static void record_conv(const limn_conv *conv, const limn_map *x, int up_h, int up_w,
+                        const limn_map *out) {
+    bench_shape s = {.kind = BENCH_CONV, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
+    s.out_h = out->h;
+    s.out_w = out->w;
+    s.out_c = conv->matrix.n;
+    s.up_h = up_h;
+    s.up_w = up_w;
+    s.kernel = conv->kernel;
+    s.stride = conv->stride;
+    s.pad = conv->pad;
+    record(s);
+}
+
+static void record_group_norm(const limn_norm *norm, const limn_map *x, limn_activation act) {
+    bench_shape s = {.kind = BENCH_GROUP_NORM, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
+    s.heads = norm->groups;
+    s.act = act;
+    record(s);
+}
+
 /* ---- the wrapped functions --------------------------------------------------------------------
  */
 
@@ -73,17 +94,25 @@ void __wrap_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x
                           int up_w, const limn_finish *finish, limn_map *out);
 void __wrap_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h,
                           int up_w, const limn_finish *finish, limn_map *out) {
-    bench_shape s = {.kind = BENCH_CONV, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
-    s.out_h = out->h;
-    s.out_w = out->w;
-    s.out_c = conv->matrix.n;
-    s.up_h = up_h;
-    s.up_w = up_w;
-    s.kernel = conv->kernel;
-    s.stride = conv->stride;
-    s.pad = conv->pad;
-    if (recording) record(s);
+    if (recording) record_conv(conv, x, up_h, up_w, out);
     __real_limn_conv_run(e, conv, x, up_h, up_w, finish, out);
+}
+
+/* Both in one: two rows of the table. */
+void __real_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
+                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
+                               limn_map *out);
+void __wrap_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
+                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
+                               limn_map *out);
+void __wrap_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
+                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
+                               limn_map *out) {
+    if (recording) {
+        record_group_norm(norm, x, act);
+        record_conv(conv, x, x->h, x->w, out);
+    }
+    __real_limn_norm_conv_run(e, norm, act, conv, x, finish, out);
 }
 
 void __real_limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,
@@ -106,10 +135,7 @@ void __wrap_limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_
                                 const float *modulation, limn_activation act, limn_map *out);
 void __wrap_limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
                                 const float *modulation, limn_activation act, limn_map *out) {
-    bench_shape s = {.kind = BENCH_GROUP_NORM, .n = x->n, .h = x->h, .w = x->w, .c = x->c};
-    s.heads = norm->groups;
-    s.act = act;
-    if (recording) record(s);
+    if (recording) record_group_norm(norm, x, act);
     __real_limn_group_norm_run(e, norm, x, modulation, act, out);
 }
 
@@ -153,7 +179,8 @@ static void record_parts(const limn_kernels *k, const parts *p, const char *cons
                          bool built_in, bench_network *nets) {
     limn_arena plan = limn_arena_measure();
     limn_exec e = {.k = k, .ws = &plan};
-    limn_map in = {NULL, 2, p->h, p->w, p->unet->in_c}, picture = {0};
+    limn_map in = {NULL, 2, p->h, p->w, p->unet->in_c};
+    limn_map picture = {NULL, 1, p->h * p->vae->scale_px, p->w * p->vae->scale_px, 3};
     limn_unet_context *context = calloc(1, sizeof *context);
     if (!context) return;
     start(&nets[0], names[0], "two prompts", built_in);
