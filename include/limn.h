@@ -134,6 +134,7 @@ typedef struct limn_open_options {
      * picture's recipe names them. NULL where there are none. */
     const limn_lora *loras;
     int lora_count;
+    bool encoder; /* with the VAE's encoder, which pictures drawn from pictures need */
 } limn_open_options;
 
 /* Loads the model folder at `path` (diffusers' layout). options may be NULL. *out is the caller's,
@@ -179,6 +180,19 @@ LIMN_API const char *limn_schedule_find(const char *spelling);
 /* Finds a generator by any spelling ("torch", "CPU", "philox", "GPU"); NULL where there is none. */
 LIMN_API const char *limn_rng_find(const char *spelling);
 
+/* A picture of any size. */
+typedef struct limn_picture limn_picture;
+
+/* A picture that another one is drawn from. Zeroed = none. */
+typedef struct limn_input {
+    const limn_picture *picture; /* its pixels; the caller's */
+    const char *name;            /* its file's name, for the recipe; NULL is "" */
+    /* The SHA-256 that its pixels must have (limn_picture_sha256); NULL or "" = whatever they are.
+     * Where it is given and `picture` is not, as in a request that was read from a recipe, the
+     * request cannot be drawn. */
+    const char *sha256;
+} limn_input;
+
 /* One picture, asked for. Every field that touches a pixel is here, and goes into the recipe. */
 typedef struct limn_request {
     const char *prompt;   /* what to draw; "" is fine */
@@ -192,7 +206,7 @@ typedef struct limn_request {
     const char *rng;      /* "torch" or "philox" */
     double eta;           /* DDIM's noise, 0 to 1; other samplers do not read it */
 
-    /* From here on 0 = not used. Numbers of this kind are listed by limn_settings. */
+    /* From here on 0 and NULL = not used. Numbers of this kind are listed by limn_settings. */
     int cache_interval; /* above 1: the whole U-Net only every so many evaluations, between them
                          * its outermost layers (Ma et al. 2024, "DeepCache") */
     int cache_branch;   /* how many layers more than one those are, each way */
@@ -207,12 +221,24 @@ typedef struct limn_request {
     double guidance_to;      /* ... to this one, 0 = the end; else the prompt is evaluated alone */
     int clip_skip; /* the text is read from this layer of the encoder, counted from the end: 1 = the
                     * last, as A1111 counts; of SDXL's encoders 1 = the last but one */
+
+    /* Picture to picture, for which the model must have been opened with its encoder. A source of
+     * another size is brought to width x height: cut at the centre to their ratio, then by
+     * Lanczos' filter (docs/formats.md). */
+    limn_input init; /* what to begin with */
+    limn_input mask; /* with init: white = draw anew, black = keep (grey from 128 on is white) */
+    double strength; /* with init: how much of it is lost, up to 1: the last (int)(steps x
+                      * strength) steps are made; 0 = 0.75, for an inpainting model 1 */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and
  * guidance 7.5, which distilled models do not want), an empty prompt and seed 0. */
 LIMN_API void limn_request_defaults(const limn_model *model, limn_request *request);
 
+/* Brings a request to the form that its recipe has: fills in what it leaves open (the strength of a
+ * picture to begin with), and makes settings that make no difference what they are where nothing is
+ * said. Cannot fail; what is out of range stays so. */
+LIMN_API void limn_request_settle(const limn_model *model, limn_request *request);
 /* A number in a request that is 0 where it is not used: recipes, prompt files, limn_recipe_set and
  * the command line all know it by its row here. */
 typedef struct limn_setting {
@@ -296,13 +322,13 @@ typedef struct limn_options {
 } limn_options;
 
 /* A picture and how it came about. Freed with limn_picture_free. Read only. */
-typedef struct limn_picture {
+struct limn_picture {
     int width, height;      /* px */
     const uint8_t *rgb;     /* [height, width, 3] u8 */
     const char *recipe;     /* limn's canonical JSON (docs/formats.md); NULL if it carries none */
     const char *parameters; /* A1111's text; NULL if it carries none */
     double elapsed_ms;      /* what rendering took; 0 for a picture that was read */
-} limn_picture;
+};
 
 /* Draws a picture. options may be NULL. *out is the caller's.
  * Fails with LIMN_E_USAGE (a value out of range), LIMN_E_MEMORY, LIMN_E_CANCELLED, and LIMN_E_INPUT
@@ -334,8 +360,13 @@ LIMN_API void limn_sha256_hex(const void *bytes, size_t size, char hex[65]);
 /* The same of a file of any size. LIMN_E_MISSING where it is not there, LIMN_E_IO. */
 LIMN_API limn_status limn_sha256_file(const char *path, char hex[65], limn_error *error);
 
-/* Reads a PNG: its pixels, its recipe and its A1111 text where it carries them. */
+/* Reads a PNG: its pixels, its recipe and its A1111 text where it carries them; or a JPEG: its
+ * pixels, turned as its EXIF data says. The bytes tell which of the two a file is. */
 LIMN_API limn_status limn_picture_load(const char *path, limn_picture **out, limn_error *error);
+
+/* The SHA-256 of a picture's pixels, 64 hex digits: of the bytes that it has as a binary PPM file
+ * ("P6\n640 480\n255\n" and the pixels), whatever file it came from. */
+LIMN_API void limn_picture_sha256(const limn_picture *picture, char hex[65]);
 
 /* ---- again ----------------------------------------------------------------------------------- */
 

@@ -16,22 +16,6 @@ static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map
     limn_map_settle(e, mark, x);
 }
 
-static void run_attention(limn_exec *e, const limn_vae_attention *a, size_t mark, limn_map *x) {
-    size_t rows = (size_t)x->n * limn_map_pixels(x), c = (size_t)x->c;
-    int tokens = (int)limn_map_pixels(x);
-    limn_map out = limn_map_take(e, x->n, x->h, x->w, x->c);
-    limn_map h = limn_map_take(e, x->n, x->h, x->w, x->c);
-    float *qkv = limn_arena_floats(e->ws, rows * 3 * c);
-    limn_keys keys = limn_keys_take(e, x->n, tokens, 1, x->c);
-    limn_group_norm_run(e, &a->norm, x, NULL, LIMN_ACT_NONE, &h);
-    limn_linear_run(e, &a->qkv, h.v, c, rows, NULL, qkv);
-    limn_keys_pack(e, qkv + c, qkv + 2 * c, 3 * c, &keys);
-    limn_attention_run(e, qkv, 3 * c, tokens, &keys, false, h.v);
-    limn_linear_run(e, &a->out, h.v, c, rows, &(limn_finish){.residual = x->v}, out.v);
-    *x = out;
-    limn_map_settle(e, mark, x);
-}
-
 static void upsample(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x) {
     limn_map out = limn_map_take(e, x->n, 2 * x->h, 2 * x->w, x->c);
     limn_conv_run(e, conv, x, out.h, out.w, NULL, &out);
@@ -65,7 +49,7 @@ static void decode(limn_exec *e, const limn_vae *m, const limn_map *latents, lim
     limn_map_settle(e, mark, &x);
 
     run_resnet(e, &m->mid_resnet[0], mark, &x);
-    if (m->has_mid_attention) run_attention(e, &m->mid_attention, mark, &x);
+    if (m->has_mid_attention) limn_vae_attention_run(e, &m->mid_attention, mark, &x);
     run_resnet(e, &m->mid_resnet[1], mark, &x);
     for (int i = 0; i < m->levels; i++) {
         for (int k = 0; k <= m->layers; k++) run_resnet(e, &m->up[i].resnet[k], mark, &x);

@@ -10,16 +10,10 @@
 #ifndef LIMN_DECODE_VAE_H
 #define LIMN_DECODE_VAE_H
 
-#include "layers/resnet.h"
+#include "decode/attention.h"
 
 #define LIMN_VAE_LEVELS_MOST 6
 #define LIMN_VAE_LAYERS_MOST 4
-
-/* The attention in the middle: one head over all pixels. */
-typedef struct limn_vae_attention {
-    limn_norm norm;
-    limn_matrix qkv, out;
-} limn_vae_attention;
 
 /* One resolution on the way up. */
 typedef struct limn_vae_level {

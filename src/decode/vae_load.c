@@ -72,25 +72,10 @@ static void read_config(limn_loader *ld, const limn_config *c, limn_vae *m, int 
                        m->basis, m->scale_px);
 }
 
-/* The attention's tensors have the names of the U-Net's, or in older files names of their own. */
-static void load_attention(limn_loader *ld, limn_vae_attention *a, const limn_resnet_form *form,
-                           int c) {
-    static const char *const names[] = {"to_q", "to_k", "to_v"};
-    static const char *const old_names[] = {"query", "key", "value"};
-    const char *at = "decoder.mid_block.attentions.0.";
-    bool old = !ld->status && limn_load_has(ld, "decoder.mid_block.attentions.0.query.weight");
-    a->norm =
-        limn_load_norm(ld, "decoder.mid_block.attentions.0.group_norm", c, form->groups, form->eps);
-    a->qkv = limn_load_linears(ld, at, old ? old_names : names, 3, c, c, true);
-    a->out = limn_load_linear(ld,
-                              old ? "decoder.mid_block.attentions.0.proj_attn"
-                                  : "decoder.mid_block.attentions.0.to_out.0",
-                              c, c, true);
-}
-
 static void load_mid(limn_loader *ld, limn_vae *m, const limn_resnet_form *form, int c) {
     m->mid_resnet[0] = limn_load_resnet(ld, "decoder.mid_block.resnets.0", form, c, c);
-    if (m->has_mid_attention) load_attention(ld, &m->mid_attention, form, c);
+    if (m->has_mid_attention)
+        limn_vae_attention_load(ld, "decoder.mid_block.attentions.0", form, c, &m->mid_attention);
     m->mid_resnet[1] = limn_load_resnet(ld, "decoder.mid_block.resnets.1", form, c, c);
 }
 

@@ -50,6 +50,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
 const limn_sampler limn_sampler_deis = {
     .name = "deis",
     .spacing = LIMN_SPACING_LINSPACE,
+    .levels = LIMN_LEVELS_SCALED,
     .history = 2,
     .calls = limn_calls_one,
     .plan = plan,

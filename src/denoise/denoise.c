@@ -16,20 +16,18 @@ typedef struct loop {
     limn_map in, out;    /* what the U-Net is given and gives, [n, h, w, c] */
     limn_unet_deep deep;
     float *noise; /* as the sample */
-    float *drawn; /* scratch of that size: noise before its channels are moved inside */
+    float *room;  /* the same: scratch */
 } loop;
 
 int limn_denoise_batch(const limn_unet *unet, double guidance) {
     return guidance <= 1.0 || unet->guidance_d > 0 ? 1 : 2;
 }
 
-/* One draw of noise. Generators fill [c, h, w], as torch lays latents out; the sample is [h, w, c].
- */
-static void draw_noise(loop *l) {
-    size_t pixels = limn_map_pixels(l->x), c = (size_t)l->x->c;
-    limn_rng_normal(&l->rng, l->drawn, pixels * c);
+void limn_denoise_draw(limn_rng *stream, const limn_map *shape, float *room, float *out) {
+    size_t pixels = limn_map_pixels(shape), c = (size_t)shape->c;
+    limn_rng_normal(stream, room, pixels * c);
     for (size_t p = 0; p < pixels; p++)
-        for (size_t i = 0; i < c; i++) l->noise[p * c + i] = l->drawn[i * pixels + p];
+        for (size_t i = 0; i < c; i++) out[p * c + i] = room[i * pixels + p];
 }
 
 static bool all_finite(const limn_map *x) {
@@ -43,13 +41,27 @@ static void fill_input(loop *l) {
     const limn_map *extra = l->task->extra;
     size_t pixels = limn_map_pixels(l->x), c = (size_t)l->x->c, more = extra ? (size_t)extra->c : 0;
     size_t first = extra && extra->n > 1 ? (size_t)(extra->n - l->in.n) * pixels : 0;
-    limn_sampling_input(l->run, l->x->v, l->drawn);
+    limn_sampling_input(l->run, l->x->v, l->room);
     for (size_t i = 0; i < (size_t)l->in.n * pixels; i++) {
         float *to = l->in.v + i * (c + more);
-        memcpy(to, l->drawn + i % pixels * c, c * sizeof *to);
+        memcpy(to, l->room + i % pixels * c, c * sizeof *to);
         if (!extra) continue;
         size_t from = extra->n > 1 ? first + i : i % pixels;
         memcpy(to + c, extra->v + from * more, more * sizeof *to);
+    }
+}
+
+/* What the mask keeps becomes the picture again, at the level of noise before the call `next`. */
+static void keep_picture(loop *l, int next) {
+    const limn_denoise_start *start = l->task->start;
+    size_t c = (size_t)l->x->c;
+    if (!start || !start->mask) return;
+    bool last = next == limn_sampling_calls(l->run);
+    if (!last) limn_sampling_noised(l->run, next, start->picture, start->noise, l->room);
+    const float *kept = last ? start->picture : l->room;
+    for (size_t i = 0; i < limn_map_count(l->x); i++) {
+        float m = start->mask[i / c];
+        l->x->v[i] = (1.0f - m) * kept[i] + m * l->x->v[i];
     }
 }
 
@@ -116,9 +128,11 @@ static void predict(loop *l, int step, double timestep) {
 }
 
 static limn_status one_call(loop *l, int call, limn_error *err) {
-    predict(l, limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
-    if (limn_sampling_wants_noise(l->run)) draw_noise(l);
+    int skipped = l->task->start ? l->task->start->skipped : 0;
+    predict(l, skipped + limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
+    if (limn_sampling_wants_noise(l->run)) limn_denoise_draw(&l->rng, l->x, l->room, l->noise);
     limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
+    keep_picture(l, call + 1);
     int done = limn_sampling_steps_done(l->run);
     if (!all_finite(l->x))
         return limn_fail(err, LIMN_E_INPUT,
@@ -131,13 +145,29 @@ static limn_status one_call(loop *l, int call, limn_error *err) {
     return LIMN_OK;
 }
 
-static limn_status all_calls(loop *l, limn_error *err) {
-    size_t count = limn_map_count(l->x);
+/* The sample before the first call. */
+static void begin(loop *l) {
+    const limn_denoise_start *start = l->task->start;
+    if (start) {
+        l->rng = *start->stream;
+        memcpy(l->noise, start->noise, limn_map_count(l->x) * sizeof(float));
+    } else {
+        limn_rng_start(&l->rng, l->task->rng, l->task->seed);
+        limn_denoise_draw(&l->rng, l->x, l->room, l->noise);
+    }
+    if (start && start->picture && !start->from_noise) {
+        limn_sampling_noised(l->run, limn_sampling_first(l->run), start->picture, l->noise,
+                             l->x->v);
+        return;
+    }
     float sigma = (float)limn_sampling_init_sigma(l->run);
-    limn_rng_start(&l->rng, l->task->rng, l->task->seed);
-    draw_noise(l);
-    for (size_t i = 0; i < count; i++) l->x->v[i] = l->noise[i] * sigma;
-    for (int call = 0; call < limn_sampling_calls(l->run); call++) {
+    for (size_t i = 0; i < limn_map_count(l->x); i++) l->x->v[i] = l->noise[i] * sigma;
+}
+
+static limn_status all_calls(loop *l, limn_error *err) {
+    if (l->task->start) limn_sampling_skip(l->run, l->task->start->skipped);
+    begin(l);
+    for (int call = limn_sampling_first(l->run); call < limn_sampling_calls(l->run); call++) {
         limn_status status = one_call(l, call, err);
         if (status != LIMN_OK) return status;
     }
@@ -148,11 +178,12 @@ static limn_status all_calls(loop *l, limn_error *err) {
  * once. */
 static void measure_calls(loop *l) {
     const limn_denoise_task *task = l->task;
-    int calls = limn_sampling_calls_of(task->sampler, task->steps), before = 0;
+    int skipped = task->start ? task->start->skipped : 0, steps = task->steps - skipped;
+    int calls = limn_sampling_calls_of(task->sampler, steps), before = 0;
     int every = caches(task) ? task->cache_interval : 1;
     double cost[2][2] = {{-1, -1}, {-1, -1}};
     for (int call = 0; call < calls; call++) {
-        int step = (int)((long long)call * task->steps / calls), n = rows_of(task, step);
+        int step = skipped + (int)((long long)call * steps / calls), n = rows_of(task, step);
         bool whole = step % every == 0 || n != before;
         double *one = &cost[n > 1][whole], start;
         listen(l, step);
@@ -177,7 +208,7 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
                                              count, e->ws, &l.run, err);
     if (status != LIMN_OK) return status;
     l.noise = limn_arena_floats(e->ws, count);
-    l.drawn = limn_arena_floats(e->ws, count);
+    l.room = limn_arena_floats(e->ws, count);
     l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
     l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
     if (caches(task)) l.deep = limn_unet_deep_take(e, task->unet, &l.in, task->cache_branch);

@@ -20,6 +20,17 @@ typedef bool limn_denoise_watch(void *user, int steps_done, const limn_map *late
 typedef struct limn_guidance_range {
     double from, to; /* 0 to 1; to 0 = to the end */
 } limn_guidance_range;
+/* What a run has beside the text; NULL in a task = it begins with noise alone. All of it is made
+ * before the run (src/render/start.c), because the random numbers come in a fixed order. */
+typedef struct limn_denoise_start {
+    const limn_rng *stream; /* goes on from here: `noise` is drawn already */
+    const float *noise;     /* [h, w, c] unit noise */
+    const float *picture;   /* [h, w, c] the latents to begin with; NULL = from noise alone */
+    int skipped;            /* steps left out at the start, 0 to steps - 1 */
+    bool from_noise;        /* begins with noise alone in spite of the picture */
+    const float *mask;      /* [h, w] 1 = draw, 0 = keep the picture, which is put back after each
+                             * step at its level of noise; NULL = draw everything */
+} limn_denoise_start;
 
 /* All that a run needs. */
 typedef struct limn_denoise_task {
@@ -44,13 +55,18 @@ typedef struct limn_denoise_task {
      * k] for every conditioning alike, or [condition->n, h, w, k]; in_c is the latents' channels +
      * k. NULL = nothing. */
     const limn_map *extra;
-    limn_denoise_watch *watch; /* may be NULL */
+    const limn_denoise_start *start; /* NULL: from noise alone */
+    limn_denoise_watch *watch;       /* may be NULL */
     void *user;
 } limn_denoise_task;
 
 /* How many conditionings a run evaluates at once: 2 with guidance; 1 up to a scale of 1 (which, as
  * in diffusers, is none), and where the U-Net itself takes the scale (LCM). */
 int limn_denoise_batch(const limn_unet *unet, double guidance);
+
+/* One draw of noise in the shape of a map: out [n, h, w, c]. Generators fill [c, h, w], as torch
+ * lays latents out; room [h, w, c] is scratch. */
+void limn_denoise_draw(limn_rng *stream, const limn_map *shape, float *room, float *out);
 
 /* Runs the task. latents [1, h, w, out_c] is the caller's memory, written in full; its h and w are
  * the picture's size. A measuring pass counts the memory and the work of the whole run.

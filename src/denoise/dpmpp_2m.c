@@ -19,7 +19,7 @@ void limn_dpmpp_plan(limn_sampling *run, const limn_schedule *s) {
 int limn_dpmpp_order(const limn_sampling *run, int most) {
     int i = run->call, left = run->calls - i;
     bool brief = run->lower_order_final && run->calls < 15;
-    int order = i + 1 < most ? i + 1 : most;
+    int order = most;
     if (left == 1 && (run->euler_at_final || brief || !run->final_sigma_min)) order = 1;
     if (left == 2 && brief && order > 2) order = 2;
     if (!(run->next[i] < run->now[i]) || run->next[i] == 0) return 1;
@@ -92,6 +92,7 @@ static void step_3m(limn_sampling *run, const float *out, const float *noise, fl
 const limn_sampler limn_sampler_dpmpp_2m = {
     .name = "dpmpp_2m",
     .spacing = LIMN_SPACING_LINSPACE,
+    .levels = LIMN_LEVELS_SCALED,
     .history = 2,
     .calls = limn_calls_one,
     .plan = limn_dpmpp_plan,
@@ -101,6 +102,7 @@ const limn_sampler limn_sampler_dpmpp_2m = {
 const limn_sampler limn_sampler_dpmpp_3m = {
     .name = "dpmpp_3m",
     .spacing = LIMN_SPACING_LINSPACE,
+    .levels = LIMN_LEVELS_SCALED,
     .history = 3,
     .calls = limn_calls_one,
     .plan = limn_dpmpp_plan,

@@ -20,7 +20,7 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
 static bool completes(const limn_sampling *run) {
     int i = run->call;
     bool whole = run->final_sigma_min && !run->lower_order_final && run->calls % 2 == 0;
-    if (i % 2 == 0 || (i == run->calls - 1 && !whole)) return false;
+    if (i % 2 == 0 || i == run->first || (i == run->calls - 1 && !whole)) return false;
     return run->now[i] < run->now[i - 1] && run->next[i] < run->now[i] && run->next[i] > 0;
 }
 
@@ -53,6 +53,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
 const limn_sampler limn_sampler_dpmpp_2s = {
     .name = "dpmpp_2s",
     .spacing = LIMN_SPACING_LINSPACE,
+    .levels = LIMN_LEVELS_SCALED,
     .history = 3,
     .calls = limn_calls_one,
     .plan = plan,

@@ -23,7 +23,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
 const limn_sampler limn_sampler_euler = {
     .name = "euler",
     .spacing = LIMN_SPACING_LINSPACE,
-    .scales_input = true,
+    .levels = LIMN_LEVELS_SIGMA,
     .calls = limn_calls_one,
     .plan = plan,
     .step = step,

@@ -27,7 +27,7 @@ static double lagrange(const limn_sampling *run, int order, int k, double sigma)
 /* history: the slopes of four calls, by turns. */
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
     (void)noise;
-    int call = run->call, order = limn_steps_falling(run, call + 1 < ORDER ? call + 1 : ORDER);
+    int call = run->call, order = limn_steps_falling(run, ORDER);
     double half = (run->next[call] - run->now[call]) / 2, middle = run->now[call] + half;
     double aside = half * sqrt(1.0 / 3);
     float weight[ORDER];
@@ -50,7 +50,7 @@ const limn_sampler limn_sampler_lms = {
     .name = "lms",
     .spacing = LIMN_SPACING_LINSPACE,
     .history = ORDER,
-    .scales_input = true,
+    .levels = LIMN_LEVELS_SIGMA,
     .calls = limn_calls_one,
     .plan = plan,
     .step = step,

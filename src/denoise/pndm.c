@@ -39,6 +39,18 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
     run->next[1] = alpha_at(s, t);
 }
 
+/* Makes the first step of a late run, too, twice. Calls from 2 on each make a step of their own, so
+ * that what call i + 1 did is now done by call i, and call i + 1 is left to do it again. */
+static void late(limn_sampling *run) {
+    int i = run->first;
+    if (i + 1 >= run->calls) return; /* the last step alone */
+    run->timesteps[i] = run->timesteps[i + 1];
+    run->now[i] = run->now[i + 1];
+    run->next[i] = run->next[i + 1];
+    run->timesteps[i + 1] = run->timesteps[i + 2];
+    run->next[i + 1] = run->now[i + 2];
+}
+
 /* The slope of a call from its output and those of the last calls, latest first. */
 static float blend(int have, const float *e, float out) {
     if (have == 0) return out;
@@ -50,10 +62,11 @@ static float blend(int have, const float *e, float out) {
 /* history: the outputs of three calls, by turns, and x where the first step began. */
 static void step(limn_sampling *run, const float *out, const float *noise, float *x) {
     (void)noise;
-    int call = run->call, done = call < 2 ? call : call - 1; /* outputs kept so far */
+    int call = run->call - run->first;
+    int done = call < 2 ? call : call - 1; /* outputs kept so far */
     /* In float32, as there: from noise alone the sample grows by sqrt(b / a), thousands of times,
      * and so does every rounding. */
-    float a = (float)run->now[call], b = (float)run->next[call];
+    float a = (float)run->now[run->call], b = (float)run->next[run->call];
     float alpha = sqrtf(a), sigma = sqrtf(1.0f - a), to_x = sqrtf(b / a);
     float fall = b - a, over = a * sqrtf(1.0f - b) + sqrtf(a * (1.0f - a) * b);
     float *first = run->history[3];
@@ -73,7 +86,9 @@ const limn_sampler limn_sampler_pndm = {
     .name = "pndm",
     .spacing = LIMN_SPACING_LEADING,
     .history = 4,
+    .second_again = true,
     .calls = calls,
     .plan = plan,
     .step = step,
+    .late = late,
 };

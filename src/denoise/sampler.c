@@ -100,8 +100,34 @@ limn_status limn_sampling_begin(const limn_schedule *s, const char *sampler, int
     return LIMN_OK;
 }
 
+void limn_sampling_skip(limn_sampling *s, int skipped) {
+    s->skipped = skipped;
+    s->first = s->call = s->calls - s->sampler->calls(s->steps - skipped);
+    if (s->sampler->late && skipped > 0) s->sampler->late(s);
+}
+
+int limn_sampling_first(const limn_sampling *s) {
+    return s->first;
+}
+
 int limn_sampling_calls(const limn_sampling *s) {
     return s->calls;
+}
+
+void limn_sampling_noised(const limn_sampling *s, int call, const float *picture,
+                          const float *noise, float *out) {
+    /* A call that makes the step before it again sees what that step led to. */
+    bool again = s->sampler->second_again && call == s->first + 1 && call + 1 < s->calls;
+    double level = s->now[again ? call + 1 : call];
+    float sigma = (float)level, keep = 1, add = sigma;
+    if (s->sampler->levels == LIMN_LEVELS_ALPHA) {
+        keep = sqrtf((float)level);
+        add = sqrtf(1.0f - (float)level);
+    } else if (s->sampler->levels == LIMN_LEVELS_SCALED) {
+        keep = 1.0f / sqrtf(sigma * sigma + 1.0f);
+        add = sigma * keep;
+    }
+    for (size_t i = 0; i < s->values; i++) out[i] = keep * picture[i] + add * noise[i];
 }
 
 int limn_sampling_calls_of(const char *sampler, int steps) {
@@ -118,7 +144,7 @@ double limn_sampling_init_sigma(const limn_sampling *s) {
 }
 
 void limn_sampling_input(const limn_sampling *s, const float *x, float *model_in) {
-    if (!s->sampler->scales_input) {
+    if (s->sampler->levels != LIMN_LEVELS_SIGMA) {
         if (model_in != x) memcpy(model_in, x, s->values * sizeof(float));
         return;
     }
@@ -138,5 +164,6 @@ void limn_sampling_step(limn_sampling *s, const float *model_out, const float *n
 
 int limn_sampling_steps_done(const limn_sampling *s) {
     /* Calls beyond one a step come early (PNDM) or with each step (Heun): the last is the last. */
-    return (int)((long long)s->call * s->steps / s->calls);
+    long long done = s->call - s->first, steps = s->steps - s->skipped;
+    return (int)(done * steps / (s->calls - s->first));
 }

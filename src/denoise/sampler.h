@@ -3,7 +3,7 @@
  *     limn_sampling *run;
  *     limn_sampling_begin(schedule, "dpmpp_2m", 20, 0.0, values, ws, &run, err);
  *     x = noise * limn_sampling_init_sigma(run);
- *     for (int call = 0; call < limn_sampling_calls(run); call++) {
+ *     for (int call = limn_sampling_first(run); call < limn_sampling_calls(run); call++) {
  *         limn_sampling_input(run, x, in);
  *         out = unet(in, limn_sampling_timestep(run, call));
  *         if (limn_sampling_wants_noise(run)) noise = draw();
@@ -36,10 +36,24 @@ limn_status limn_sampling_begin(const limn_schedule *s, const char *sampler, int
                                 size_t values, limn_arena *ws, limn_sampling **out,
                                 limn_error *err);
 
-/* Evaluations of the U-Net in all: N for most, 2N - 1 for Heun, N + 1 for PNDM. */
-int limn_sampling_calls(const limn_sampling *s);
+/* Leaves out the first `skipped` steps (0 to steps - 1): the run begins as a whole run does,
+ * without a history, at the level of noise that step `skipped` begins at. x is then a picture at
+ * that level (limn_sampling_noised), as in diffusers' StableDiffusionImg2ImgPipeline. Right after
+ * limn_sampling_begin. */
+void limn_sampling_skip(limn_sampling *s, int skipped);
 
-/* The same, known from the names alone; 0 for a sampler that is none. */
+/* The first evaluation, 0 but after limn_sampling_skip, and where evaluations end: N for most
+ * samplers, 2N - 1 for Heun, N + 1 for PNDM. */
+int limn_sampling_first(const limn_sampling *s);
+int limn_sampling_calls(const limn_sampling *s); /* see above */
+
+/* The picture at the level of noise that x has before the call-th evaluation: out = a picture + b
+ * noise, [values] each; out may be one of them. diffusers: add_noise. */
+void limn_sampling_noised(const limn_sampling *s, int call, const float *picture,
+                          const float *noise, float *out);
+
+/* How many evaluations a run of `steps` steps has, known from the names alone; 0 for a sampler that
+ * is none. */
 int limn_sampling_calls_of(const char *sampler, int steps);
 
 /* What the U-Net is given as timestep at the call-th evaluation, from 0; not always whole. */
@@ -60,7 +74,7 @@ bool limn_sampling_wants_noise(const limn_sampling *s);
  *   x          [values] the sample, in and out */
 void limn_sampling_step(limn_sampling *s, const float *model_out, const float *noise, float *x);
 
-/* Steps done as the user counts them, 0 to steps, for the progress bar. */
+/* Steps done as the user counts them, 0 to steps less those skipped, for the progress bar. */
 int limn_sampling_steps_done(const limn_sampling *s);
 
 #endif

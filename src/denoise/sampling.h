@@ -2,10 +2,9 @@
  * the files of src/denoise that implement samplers; users include denoise/sampler.h.
  *
  * A sampler is a row of a const table in its own file: its names, its plan (which steps the U-Net
- * sees, at which levels) and its step. Levels are of two kinds, and each sampler uses one:
- *   alpha-bar  x = sqrt(a) picture + sqrt(1 - a) noise      DDIM, DDPM, PNDM, LCM
- *   sigma      x = picture + sigma noise (Euler, Heun ...),
- *              or the same divided by sqrt(sigma^2 + 1) (DPM++, UniPC) */
+ * sees, at which levels) and its step. Levels are of the kinds of limn_levels, and each sampler
+ * uses one. A run need not begin at call 0 (limn_sampling_skip): what a sampler remembers of
+ * earlier calls begins at run->first. */
 #ifndef LIMN_DENOISE_SAMPLING_H
 #define LIMN_DENOISE_SAMPLING_H
 
@@ -15,12 +14,21 @@
 
 #define LIMN_HISTORY_MAX 4
 
-/* One sampler. All pointers but `noisy` are set. */
+/* What a level of noise is, and so what x is. */
+typedef enum limn_levels {
+    LIMN_LEVELS_ALPHA,  /* a = alpha-bar: x = sqrt(a) picture + sqrt(1 - a) noise. DDIM, PNDM ... */
+    LIMN_LEVELS_SIGMA,  /* x = picture + sigma noise; the U-Net is given x / sqrt(sigma^2 + 1).
+                         * Euler, Heun ... */
+    LIMN_LEVELS_SCALED, /* sigma too, but x is divided by sqrt(sigma^2 + 1). DPM++, UniPC, DEIS */
+} limn_levels;
+
+/* One sampler. All pointers but `noisy` and `late` are set. */
 typedef struct limn_sampler {
     const char *name;     /* as in choices.c */
     limn_spacing spacing; /* of the diffusers class, where neither configuration nor user says */
-    int history;          /* arrays of x's size that it keeps, up to LIMN_HISTORY_MAX */
-    bool scales_input;    /* the U-Net is given x / sqrt(sigma^2 + 1) */
+    limn_levels levels;
+    int history;       /* arrays of x's size that it keeps, up to LIMN_HISTORY_MAX */
+    bool second_again; /* the second call of a run makes the first step again */
 
     /* Evaluations of the U-Net for that many steps. */
     int (*calls)(int steps);
@@ -33,6 +41,9 @@ typedef struct limn_sampler {
 
     /* Whether the current call adds noise; NULL: never. */
     bool (*noisy)(const limn_sampling *run);
+
+    /* Changes the plan of a run that begins at run->first > 0; NULL: nothing to change. */
+    void (*late)(limn_sampling *run);
 } limn_sampler;
 
 struct limn_sampling {
@@ -40,7 +51,8 @@ struct limn_sampling {
     limn_prediction prediction;
     limn_spacing spacing; /* the one that holds */
     int steps, calls;
-    int call; /* evaluations done */
+    int skipped, first; /* steps and calls left out at the start */
+    int call;           /* the current evaluation: first to calls - 1 */
     size_t values;
     double eta;
     double init_sigma;
@@ -122,7 +134,7 @@ double limn_steps_last_alpha(const limn_schedule *s, bool otherwise);
 void limn_steps_chain(limn_sampling *run);
 
 /* The highest order, 1 to `most`, of a step from the current call over the calls before it: as many
- * as have different levels, since slopes between equal ones would divide by 0. most <= call + 1. */
+ * as there were and as have different levels, since slopes between equal ones would divide by 0. */
 int limn_steps_falling(const limn_sampling *run, int most);
 
 /* What the samplers on unscaled sigmas multiply the first noise by, from now[0]. */

@@ -154,6 +154,8 @@ void limn_steps_chain(limn_sampling *run) {
 }
 
 int limn_steps_falling(const limn_sampling *run, int most) {
+    int calls = run->call - run->first + 1;
+    if (most > calls) most = calls;
     for (int k = 1; k < most; k++) {
         if (!(run->now[run->call - k + 1] < run->now[run->call - k])) return k;
     }

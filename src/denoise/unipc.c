@@ -87,7 +87,7 @@ static weights weigh(const limn_sampling *run, int i, int order, bool corrector)
 /* The highest order that call i's step can have: its earlier steps must not be empty. */
 static int order_of(const limn_sampling *run) {
     int i = run->call, left = run->calls - i;
-    int order = i + 1 < run->solver_order ? i + 1 : run->solver_order;
+    int order = run->solver_order;
     if (run->lower_order_final && order > left) order = left;
     if (!(run->next[i] < run->now[i]) || run->next[i] == 0) return 1;
     return limn_steps_falling(run, order);
@@ -100,7 +100,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
     double level = run->now[call];
     float alpha = (float)limn_alpha_at(level), sigma = (float)(level * limn_alpha_at(level));
     weights again = {0};
-    if (call > 0) again = weigh(run, call - 1, before, true);
+    if (call > run->first) again = weigh(run, call - 1, before, true);
     run->order = order_of(run);
     weights ahead = weigh(run, call, run->order, false);
     float *kept[ORDERS], *starts = run->history[ORDERS]; /* kept[k]: the picture k calls ago */
@@ -110,7 +110,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
         float picture = limn_picture_of(run->prediction, alpha, sigma, x[i], out[i]);
         float p[ORDERS + 1] = {picture, kept[1][i], kept[2][i], kept[0][i]};
         float from = x[i];
-        if (call > 0) {
+        if (call > run->first) {
             from = (float)again.x * starts[i] + (float)again.m0 * p[1];
             for (int k = 0; k < before - 1; k++) from += (float)again.d[k] * (p[k + 2] - p[1]);
             from += (float)again.d[before - 1] * (picture - p[1]);
@@ -126,6 +126,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
 const limn_sampler limn_sampler_unipc = {
     .name = "unipc",
     .spacing = LIMN_SPACING_LINSPACE,
+    .levels = LIMN_LEVELS_SCALED,
     .history = 4,
     .calls = limn_calls_one,
     .plan = plan,

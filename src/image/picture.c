@@ -1,9 +1,11 @@
 #include "image/image.h"
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "image/png.h"
 #include "image/stb.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,6 +42,16 @@ void limn_picture_free(limn_picture *picture) {
     free((void *)picture->recipe);
     free((void *)picture->parameters);
     free(picture);
+}
+
+void limn_picture_sha256(const limn_picture *picture, char hex[65]) {
+    char head[48];
+    limn_sha256 h;
+    int n = snprintf(head, sizeof head, "P6\n%d %d\n255\n", picture->width, picture->height);
+    limn_sha256_start(&h);
+    limn_sha256_add(&h, head, (size_t)n);
+    limn_sha256_add(&h, picture->rgb, (size_t)picture->width * (size_t)picture->height * 3);
+    limn_sha256_end(&h, hex);
 }
 
 /* The formats by their endings. */

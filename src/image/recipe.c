@@ -84,7 +84,8 @@ static void drop_loras(limn_recipe *recipe) {
 void limn_recipe_free(limn_recipe *recipe) {
     if (!recipe) return;
     limn_request *q = &recipe->request;
-    const char *texts[] = {q->prompt, q->negative, q->sampler, q->schedule, q->rng};
+    const char *texts[] = {q->prompt,    q->negative,    q->sampler,   q->schedule,   q->rng,
+                           q->init.name, q->init.sha256, q->mask.name, q->mask.sha256};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
     drop_loras(recipe);
     free(recipe->precision);

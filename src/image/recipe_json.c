@@ -55,6 +55,22 @@ static limn_status take(const json_t *object, const char *key, int kinds, limn_r
                      kinds & IS_NUMBER ? "a number" : "a text");
 }
 
+/* Takes a picture that this one was drawn from, where there is one. */
+static limn_status take_source(const json_t *object, const char *key, limn_input *out,
+                               limn_error *err) {
+    const json_t *source = json_object_get(object, key);
+    const char *name = json_string_value(json_object_get(source, "file"));
+    const char *sha256 = json_string_value(json_object_get(source, "pixels_sha256"));
+    if (!source) return LIMN_OK;
+    if (!name || !sha256 || strlen(sha256) != 64)
+        return limn_fail(err, LIMN_E_INPUT,
+                         "the picture's recipe: '%s' does not tell a file and the 64 digits of its "
+                         "pixels' hash",
+                         key);
+    limn_status status = limn_recipe_keep(&out->name, name, strlen(name), err);
+    return status ? status : limn_recipe_keep(&out->sha256, sha256, strlen(sha256), err);
+}
+
 /* Takes what the recipe says of its model, which may be nothing. */
 static limn_status take_model(const json_t *object, limn_recipe *recipe, limn_error *err) {
     const json_t *model = json_object_get(object, "model");
@@ -131,6 +147,8 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_loras(object, recipe, err);
+    if (!status) status = take_source(object, "init", &recipe->request.init, err);
+    if (!status) status = take_source(object, "mask", &recipe->request.mask, err);
     if (!status) status = take_model(object, recipe, err);
     if (!status) status = take_taesd(object, recipe, err);
     json_decref(object);

@@ -4,6 +4,7 @@
 #include "image/buffer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static limn_status check_numbers(const limn_request *q, limn_error *err) {
@@ -65,6 +66,22 @@ static void add_loras(limn_image_buffer *b, const limn_recipe_facts *f) {
     limn_image_add_text(b, "]");
 }
 
+/* A picture that this one is drawn from: the name of its file and the hash of its pixels. Nothing
+ * where there is none. */
+static void add_source(limn_image_buffer *b, const char *key, const limn_input *s) {
+    char hex[65] = "";
+    if (s->picture)
+        limn_picture_sha256(s->picture, hex);
+    else if (s->sha256)
+        snprintf(hex, sizeof hex, "%s", s->sha256);
+    if (!*hex) return;
+    add_key(b, key);
+    limn_image_add_text(b, "{");
+    add_text(b, "file", s->name);
+    add_text(b, "pixels_sha256", hex);
+    limn_image_add_text(b, "}");
+}
+
 limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -83,6 +100,8 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_text(&b, "rng", q->rng);
     add_number(&b, "eta", q->eta);
     add_settings(&b, q);
+    add_source(&b, "init", &q->init);
+    add_source(&b, "mask", &q->mask);
     add_text(&b, "precision", f->precision);
     add_loras(&b, f);
     add_key(&b, "model");

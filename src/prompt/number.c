@@ -87,6 +87,12 @@ static const limn_setting settings[] = {
      .whole = true,
      .least = 1,
      .most = 48},
+    {.name = "strength",
+     .option = "strength",
+     .about = "with --init: how much of that picture is lost",
+     .offset = AT(strength),
+     .least = 0.001,
+     .most = 1},
 };
 
 const limn_setting *limn_settings(int *count) {

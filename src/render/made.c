@@ -20,9 +20,9 @@ limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *r
 
 limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
                              limn_error *err) {
-    limn_request own = *request;
-    limn_request_settle(&own);
-    const limn_recipe_facts facts = limn_made_facts(model, &own);
+    limn_request settled = *request;
+    limn_request_settle(model, &settled);
+    const limn_recipe_facts facts = limn_made_facts(model, &settled);
     return limn_recipe_json(&facts, json, err);
 }
 

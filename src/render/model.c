@@ -48,7 +48,8 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     limn_opening o = {.err = error,
                       .asked = how.loras,
                       .lora_count = how.lora_count,
-                      .threads = how.threads > 0 ? how.threads : limn_threads_default()};
+                      .threads = how.threads > 0 ? how.threads : limn_threads_default(),
+                      .encoder = how.encoder};
     bool int8;
     limn_status status = limn_precision_find(precision, &int8, error);
     if (status == LIMN_OK) status = limn_folder_open(path, &o.folder, error);

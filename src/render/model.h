@@ -4,6 +4,7 @@
 
 #include "decode/decode.h"
 #include "denoise/denoise.h"
+#include "encode/encoder.h"
 #include "text/text.h"
 #include "tokens/tokens.h"
 #include "weights/lora.h"
@@ -29,6 +30,7 @@ struct limn_model {
     limn_vae vae;
     limn_taesd taesd; /* where has_taesd: decodes in the VAE's place */
     bool has_taesd;
+    limn_encoder encoder; /* not loaded unless it was asked for */
     limn_schedule schedule;
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;

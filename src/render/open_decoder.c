@@ -31,6 +31,7 @@ void limn_open_decoder(limn_opening *o) {
         limn_vae_describe(ld, o->vae, &m->vae);
     else
         limn_vae_load(ld, o->vae, &m->vae);
+    if (o->encoder && !tiny) limn_encoder_load(ld, o->vae, &m->vae, &m->encoder);
     if (o->taesd.tensors) {
         ld->tensors = o->taesd.tensors;
         limn_taesd_load(ld, o->taesd.config, &m->taesd);

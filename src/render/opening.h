@@ -29,6 +29,7 @@ typedef struct limn_opening {
     const limn_lora *asked; /* [lora_count] */
     int lora_count;
     int threads, max_tokens;
+    bool encoder; /* the VAE's encoder is wanted too */
     limn_error *err;
 } limn_opening;
 

@@ -1,4 +1,5 @@
 #include "render/plan.h"
+#include "render/start.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static limn_status check_listening(const limn_model *model, limn_request *r, lim
     return LIMN_OK;
 }
 
-void limn_request_settle(limn_request *r) {
+void limn_request_settle(const limn_model *model, limn_request *r) {
+    limn_start_settle(model, r);
     if (r->cache_interval == 0) r->cache_branch = 0;
     if (r->clip_skip == 1) r->clip_skip = 0;
     if (r->guidance_to == 1) r->guidance_to = 0;
@@ -88,7 +90,7 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
     limn_status status = LIMN_OK;
     for (int i = 0; i < count && status == LIMN_OK; i++)
         status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
-    limn_request_settle(r);
+    limn_request_settle(model, r);
     if (status == LIMN_OK && r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
                          r->cache_branch, model->name, most);
@@ -144,6 +146,7 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     if (status != LIMN_OK) return status;
     limn_schedule schedule = model->schedule;
     status = limn_schedule_choose(&schedule, request->schedule, err);
+    if (status == LIMN_OK) status = limn_start_check(model, request, err);
     size_t workspace = 0;
     if (status == LIMN_OK)
         status = limn_render_measure(model, request, NULL, &workspace, NULL, err);
@@ -166,7 +169,7 @@ limn_status limn_request_plan(const limn_model *model, const limn_request *reque
     plan->workspace_bytes = workspace + pixels;
     size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;
     plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
-    plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps);
+    plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps - limn_start_skipped(&own));
     plan->gflop = flop / 1e9;
     return LIMN_OK;
 }

@@ -8,10 +8,6 @@
  * brought to limn's own spelling. LIMN_E_USAGE with a sentence. */
 limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err);
 
-/* Brings settings that make no difference to what they are where nothing is said, so that equal
- * pictures have equal recipes. */
-void limn_request_settle(limn_request *request);
-
 /* The workspace that a checked request takes, exactly, and the work (multiplications and additions;
  * NULL is fine): the rendering's own code on a measuring arena (render.c). options may be NULL. */
 limn_status limn_render_measure(const limn_model *model, const limn_request *request,

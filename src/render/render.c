@@ -10,6 +10,7 @@
 #include "render/encode.h"
 #include "render/made.h"
 #include "render/plan.h"
+#include "render/start.h"
 
 /* A rendering under way. */
 typedef struct rendering {
@@ -68,7 +69,7 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
     if (limn_exec_measuring(r->e)) return true;
     double now = now_ms();
     limn_progress p = {.step = steps_done,
-                       .steps = r->request->steps,
+                       .steps = r->request->steps - limn_start_skipped(r->request),
                        .step_ms = now - r->last_ms,
                        .elapsed_ms = now - r->started_ms};
     r->steps_done = steps_done;
@@ -83,7 +84,11 @@ static limn_status denoise(rendering *r, limn_map *latents) {
     const limn_model *m = r->model;
     limn_schedule schedule = m->schedule;
     limn_unet_condition condition;
+    limn_rng stream;
+    limn_start start = {0};
+    bool starts = limn_start_wanted(m, r->request);
     limn_status status = limn_schedule_choose(&schedule, r->request->schedule, r->err);
+    if (status == LIMN_OK && starts) limn_start_make(r->e, m, r->request, latents, &stream, &start);
     if (status == LIMN_OK) status = limn_encode_request(r->e, m, r->request, &condition, r->err);
     if (status != LIMN_OK) return status;
     const limn_denoise_task task = {
@@ -100,6 +105,8 @@ static limn_status denoise(rendering *r, limn_map *latents) {
         .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
         .seed = r->request->seed,
         .condition = &condition,
+        .extra = start.extra.c > 0 ? &start.extra : NULL,
+        .start = starts ? &start.run : NULL,
         .watch = watch,
         .user = r,
     };

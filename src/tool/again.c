@@ -52,8 +52,7 @@ static int draw_and_compare(const limn_tool_again_job *job, const char *output) 
     };
     limn_picture *again = NULL;
     limn_error error;
-    limn_status status =
-        limn_render(job->model, limn_recipe_request(job->recipe), &how, &again, &error);
+    limn_status status = limn_render(job->model, &job->request, &how, &again, &error);
     limn_tool_progress_end(&progress);
     if (status == LIMN_E_CANCELLED) return limn_tool_fail(status, "interrupted");
     if (status == LIMN_OK && output) {
@@ -78,13 +77,13 @@ static int check_taesd(const limn_tool_again_job *job) {
 
 static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
+    const limn_request *request = &job->request;
     int status = check_taesd(job);
     if (status != LIMN_OK) return status;
     status = limn_tool_model_open(job->options, job->recipe, &model);
     if (status != LIMN_OK) return status;
     job->model = model;
     warn_differences(job);
-    const limn_request *request = limn_recipe_request(job->recipe);
     limn_tool_job draw = {.options = job->options, .model = model, .number = 1, .count = 1};
     if (job->options->dry_run) {
         status = limn_tool_draw_dry(&draw, request, output ? output : job->path);
@@ -113,6 +112,7 @@ int limn_tool_again(const limn_tool_options *o) {
     limn_tool_again_job job = {.options = o, .path = o->operand};
     limn_picture *picture = NULL;
     limn_recipe *recipe = NULL;
+    limn_tool_sources sources = {0};
     char *output = NULL;
     limn_error error;
     limn_tool_interrupt_catch();
@@ -124,8 +124,11 @@ int limn_tool_again(const limn_tool_options *o) {
     job.recipe = recipe;
     if (status == LIMN_OK) status = limn_tool_read(o->operand, &job.bytes);
     if (status == LIMN_OK) status = change(o, recipe);
-    if (status == LIMN_OK) status = name_output(o, limn_recipe_request(recipe), &output);
+    if (status == LIMN_OK) job.request = *limn_recipe_request(recipe);
+    if (status == LIMN_OK) status = name_output(o, &job.request, &output);
+    if (status == LIMN_OK) status = limn_tool_sources_find(o, &job.request, &sources);
     if (status == LIMN_OK) status = with_model(&job, output);
+    limn_tool_sources_free(&sources);
     free(output);
     free(job.bytes.data);
     limn_recipe_free(recipe);

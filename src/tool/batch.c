@@ -97,7 +97,8 @@ static int end(const limn_tool_batch_run *run, limn_status status, const limn_ba
     return run->first_failed;
 }
 
-static int run_batch(const limn_tool_options *o, const limn_model *model, const char *name,
+static int run_batch(const limn_tool_options *o, const limn_model *model,
+                     const limn_tool_sources *sources, const char *name,
                      const limn_tool_bytes *text) {
     limn_tool_batch_run run = {.options = o, .model = model};
     limn_batch_options how = {
@@ -112,6 +113,7 @@ static int run_batch(const limn_tool_options *o, const limn_model *model, const 
     };
     limn_request_defaults(model, &how.base);
     limn_tool_options_apply(o, &how.base);
+    limn_tool_sources_apply(o, model, sources, &how.base);
     run.progress = limn_tool_progress_start(o, 0, 0);
     limn_batch_result result;
     limn_error error;
@@ -126,16 +128,19 @@ int limn_tool_batch(const limn_tool_options *o) {
         return limn_tool_fail(LIMN_E_USAGE, "--output wants a folder, not an empty name");
     }
     limn_tool_bytes text;
+    limn_tool_sources sources = {0};
     int status = limn_tool_read(o->operand, &text);
     if (status != LIMN_OK) return status;
     limn_tool_interrupt_catch();
     limn_model *model;
-    status = limn_tool_model_open(o, NULL, &model);
+    status = limn_tool_sources_load(o, &sources);
+    if (status == LIMN_OK) status = limn_tool_model_open(o, NULL, &model);
     if (status == LIMN_OK) {
         const char *name = strcmp(o->operand, "-") == 0 ? "standard input" : o->operand;
-        status = run_batch(o, model, name, &text);
+        status = run_batch(o, model, &sources, name, &text);
         limn_model_close(model);
     }
+    limn_tool_sources_free(&sources);
     free(text.data);
     return status;
 }

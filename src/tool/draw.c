@@ -95,17 +95,17 @@ static int draw_all(const limn_tool_options *o, const limn_model *model, limn_re
     return status;
 }
 
-static int draw_prompt(const limn_tool_options *o, const char *prompt, uint64_t seed,
-                       char **paths) {
-    int status = name_all(o, prompt, seed, paths);
-    if (status != LIMN_OK) return status;
-    limn_tool_interrupt_catch();
+/* With the pictures that it is drawn from. */
+static int draw_from(const limn_tool_options *o, const limn_tool_sources *sources,
+                     const char *prompt, uint64_t seed, char *const *paths) {
     limn_model *model;
-    status = limn_tool_model_open(o, NULL, &model);
+    int status = limn_tool_model_open(o, NULL, &model);
     if (status != LIMN_OK) return status;
     limn_request request;
     limn_request_defaults(model, &request);
     limn_tool_options_apply(o, &request);
+    limn_tool_sources_apply(o, model, sources, &request);
+    limn_request_settle(model, &request);
     request.prompt = prompt;
     request.seed = seed;
     limn_plan plan;
@@ -117,6 +117,19 @@ static int draw_prompt(const limn_tool_options *o, const char *prompt, uint64_t 
         status = draw_all(o, model, &request, paths);
     }
     limn_model_close(model);
+    return status;
+}
+
+static int draw_prompt(const limn_tool_options *o, const char *prompt, uint64_t seed,
+                       char **paths) {
+    int status = name_all(o, prompt, seed, paths);
+    if (status != LIMN_OK) return status;
+    limn_tool_interrupt_catch();
+    limn_tool_sources sources;
+    status = limn_tool_sources_load(o, &sources);
+    if (status != LIMN_OK) return status;
+    status = draw_from(o, &sources, prompt, seed, paths);
+    limn_tool_sources_free(&sources);
     return status;
 }
 

@@ -9,6 +9,21 @@ static void print_line(FILE *to, const char *name, const char *text) {
     fputc('\n', to);
 }
 
+/* A picture that another is drawn from, by its name and hash. */
+static void print_source(FILE *to, const char *name, const limn_input *source) {
+    char hex[65] = "";
+    if (source->picture)
+        limn_picture_sha256(source->picture, hex);
+    else if (source->sha256)
+        snprintf(hex, sizeof hex, "%s", source->sha256);
+    if (!*hex) return;
+    fprintf(to, "%-12s", name);
+    limn_tool_print_text(to, source->name ? source->name : "", 12);
+    fprintf(to, " (pixels' sha256 ");
+    limn_tool_print_text(to, hex, 12);
+    fprintf(to, ")\n");
+}
+
 void limn_tool_print_request(FILE *to, const limn_request *request) {
     print_line(to, "prompt", request->prompt);
     if (request->negative[0]) print_line(to, "negative", request->negative);
@@ -20,6 +35,8 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
     print_line(to, "schedule", request->schedule);
     print_line(to, "rng", request->rng);
     if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
+    print_source(to, "init", &request->init);
+    print_source(to, "mask", &request->mask);
     int count;
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
@@ -68,10 +85,12 @@ int limn_tool_draw_dry(const limn_tool_job *job, const limn_request *request, co
     if (limn_request_plan(job->model, request, &plan, &error) != LIMN_OK) {
         return limn_tool_fail_with(&error);
     }
+    limn_request settled = *request;
+    limn_request_settle(job->model, &settled);
     if (job->options->json) {
-        print_json(job, request, &plan, path);
+        print_json(job, &settled, &plan, path);
     } else {
-        print_words(job, request, &plan, path);
+        print_words(job, &settled, &plan, path);
     }
     return LIMN_OK;
 }

@@ -38,6 +38,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
             .taesd = options->taesd,
             .loras = loras.item,
             .lora_count = loras.count,
+            .encoder = options->init || (recipe && limn_recipe_request(recipe)->init.sha256),
         };
         status = (int)limn_model_open(path, &how, out, &error);
         if (status != LIMN_OK) limn_tool_fail_with(&error);

@@ -20,6 +20,8 @@ void limn_tool_help(FILE *to) {
           "      --negative TEXT    what to stay away from\n"
           "      --sampler NAME     --schedule NAME, --rng NAME: see limn samplers\n"
           "      --eta X            DDIM's noise, 0 to 1\n"
+          "      --init FILE        draw from this PNG or JPEG; --strength X (0 to 1) loses\n"
+          "                         that much of it; --mask FILE: white is drawn anew\n"
           "      --precision NAME   float32, or int8: less memory, nearly the same picture\n"
           "      --taesd PATH       a small decoder: faster, nearly the same picture\n"
           "      --lora FILE:SCALE  merges a LoRA into the model; several: several times\n"

@@ -43,6 +43,21 @@ void limn_tool_json_number(FILE *to, double value) {
     fputs(text, to);
 }
 
+/* The members about a picture that another is drawn from; none where there is none. */
+static void put_source(FILE *to, const char *key, const limn_input *source) {
+    char hex[65] = "";
+    if (source->picture)
+        limn_picture_sha256(source->picture, hex);
+    else if (source->sha256)
+        snprintf(hex, sizeof hex, "%s", source->sha256);
+    if (!*hex) return;
+    fprintf(to, ",\"%s\":{\"file\":", key);
+    limn_tool_json_text(to, source->name ? source->name : "");
+    fputs(",\"pixels_sha256\":", to);
+    limn_tool_json_text(to, hex);
+    fputs("}", to);
+}
+
 void limn_tool_json_request(FILE *to, const limn_request *request) {
     fprintf(to, ",\"seed\":%" PRIu64 ",\"width\":%d,\"height\":%d,\"steps\":%d,\"guidance\":",
             request->seed, request->width, request->height, request->steps);
@@ -67,6 +82,8 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
     limn_tool_json_text(to, request->prompt);
     fputs(",\"negative\":", to);
     limn_tool_json_text(to, request->negative);
+    put_source(to, "init", &request->init);
+    put_source(to, "mask", &request->mask);
 }
 
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,

@@ -24,6 +24,8 @@ enum {
     OPT_VERSION,
     OPT_ARCH,
     OPT_RUNS,
+    OPT_INIT,
+    OPT_MASK,
     OPT_SETTING, /* the first of limn_settings; the others follow */
 };
 
@@ -60,6 +62,8 @@ static const struct option own_options[] = {
     {"version", no_argument, NULL, OPT_VERSION},
     {"arch", required_argument, NULL, OPT_ARCH},
     {"runs", required_argument, NULL, OPT_RUNS},
+    {"init", required_argument, NULL, OPT_INIT},
+    {"mask", required_argument, NULL, OPT_MASK},
 };
 
 #define OWN ((int)(sizeof own_options / sizeof own_options[0]))
@@ -102,6 +106,8 @@ static const struct {
     {OPT_PRECISION, MAKES | LIMN_TOOL_BENCH},
     {OPT_ARCH, LIMN_TOOL_BENCH},
     {OPT_RUNS, LIMN_TOOL_BENCH},
+    {OPT_INIT, RENDERS},
+    {OPT_MASK, RENDERS},
 };
 
 static const struct {
@@ -327,6 +333,12 @@ static int read_option(int value, const char *text, const char **sampler_schedul
         return LIMN_OK;
     case OPT_TAESD:
         o->taesd = text;
+        return LIMN_OK;
+    case OPT_INIT:
+        o->init = text;
+        return LIMN_OK;
+    case OPT_MASK:
+        o->mask = text;
         return LIMN_OK;
     case OPT_SAMPLER:
     case OPT_SCHEDULE:

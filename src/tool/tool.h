@@ -45,6 +45,7 @@ typedef struct limn_tool_options {
     limn_tool_command command;
     const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
     const char *output, *model, *precision, *taesd, *negative, *sampler, *schedule, *rng, *arch;
+    const char *init, *mask;
     uint64_t seed;
     double guidance, eta;
     int count, steps, width, height, threads, runs;
@@ -190,6 +191,29 @@ int limn_tool_output_check(const char *output, bool dry);
 /* Fails where `path` is there already; the final say is the library's, at writing. */
 int limn_tool_output_free(const char *path);
 
+/* ---- sources.c ------------------------------------------------------------------------------- */
+
+/* The pictures that a picture is drawn from; NULL where there is none. */
+typedef struct limn_tool_sources {
+    limn_picture *init, *mask;
+} limn_tool_sources;
+
+/* Reads the files that the options name; the caller frees what is in *out. */
+int limn_tool_sources_load(const limn_tool_options *options, limn_tool_sources *out);
+
+/* Puts them into a request, which then has their size unless the options name one. The pictures and
+ * the options must live as long as it. */
+void limn_tool_sources_apply(const limn_tool_options *options, const limn_model *model,
+                             const limn_tool_sources *sources, limn_request *request);
+
+/* The same for a request out of a recipe: what the options do not name is looked for in the current
+ * folder under the name that the recipe has. Where nothing is found, the library says so later. */
+int limn_tool_sources_find(const limn_tool_options *options, limn_request *request,
+                           limn_tool_sources *out);
+
+/* Releases the pictures. */
+void limn_tool_sources_free(limn_tool_sources *sources);
+
 /* ---- progress.c, interrupt.c ----------------------------------------------------------------- */
 
 /* A line that tells how far a rendering is: redrawn in place on a terminal, else now and then a
@@ -249,6 +273,7 @@ typedef struct limn_tool_again_job {
     limn_tool_bytes bytes;       /* what is in it */
     const limn_picture *picture; /* the same, unpacked */
     const limn_recipe *recipe;
+    limn_request request; /* the recipe's, with the pictures that it is drawn from */
 } limn_tool_again_job;
 
 /* Says whether `again` is the picture of the job, pixels and file: LIMN_OK where both are the same,

@@ -33,7 +33,7 @@ static void compare(const char *name, const uint8_t *got, const uint8_t *want, s
 static limn_model *open_model(const char *path) {
     limn_model *m = NULL;
     limn_error err;
-    if (limn_model_open(path, &(limn_open_options){.threads = 2}, &m, &err) != LIMN_OK)
+    if (limn_model_open(path, &(limn_open_options){.threads = 2, .encoder = true}, &m, &err))
         fail_msg("%s", err.text);
     return m;
 }
@@ -80,9 +80,18 @@ typedef struct pipeline {
     const char *name, *sampler, *schedule;
 } pipeline;
 
+static limn_picture *load(const char *path) {
+    limn_picture *p = NULL;
+    limn_error err;
+    if (limn_picture_load(path, &p, &err) != LIMN_OK) fail_msg("%s", err.text);
+    return p;
+}
+
 static void draw_pipelines(const char *model, const pipeline *all, size_t count) {
     json_t *index = golden_json("tests/golden/pipelines/index.json");
     limn_model *m = open_model(model);
+    limn_picture *init = load("tests/golden/pipelines/init.png");
+    limn_picture *mask = load("tests/golden/pipelines/mask.png");
     for (size_t i = 0; i < count; i++) {
         const json_t *o = json_object_get(index, all[i].name);
         limn_request r;
@@ -99,6 +108,9 @@ static void draw_pipelines(const char *model, const pipeline *all, size_t count)
         pair_of(o, "target_size", &r.target_height, &r.target_width);
         r.sampler = all[i].sampler;
         r.schedule = all[i].schedule;
+        r.strength = json_number_value(json_object_get(o, "strength"));
+        if (r.strength > 0) r.init.picture = init;
+        if (strstr(all[i].name, "inpaint")) r.mask.picture = mask;
         limn_picture *p = draw(m, &r);
         char path[200];
         snprintf(path, sizeof path, "tests/golden/pipelines/%s.npy", all[i].name);
@@ -108,6 +120,8 @@ static void draw_pipelines(const char *model, const pipeline *all, size_t count)
         free(want);
         limn_picture_free(p);
     }
+    limn_picture_free(init);
+    limn_picture_free(mask);
     limn_model_close(m);
     json_decref(index);
 }
@@ -120,6 +134,12 @@ static void test_sd15(void **state) {
         {"sd15_txt2img_euler", "euler", "model"},
         {"sd15_txt2img_euler_96x64", "euler", "model"},
         {"sd15_txt2img_dpmpp_2m_karras", "dpmpp_2m", "karras"},
+        {"sd15_img2img_ddim", "ddim", "model"},
+        {"sd15_img2img_euler", "euler", "model"},
+        {"sd15_img2img_dpmpp_2m_karras", "dpmpp_2m", "karras"},
+        {"sd15_inpaint_ddim", "ddim", "model"},
+        {"sd15_inpaint_euler", "euler", "model"},
+        {"sd15_inpaint_dpmpp_2m_karras", "dpmpp_2m", "karras"},
     };
     (void)state;
     draw_pipelines("tests/golden/tiny-sd15", all, sizeof all / sizeof *all);

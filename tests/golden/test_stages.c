@@ -16,15 +16,16 @@
 
 /* Relative to the largest value; tests/golden/README.md measures 1e-6 to 4e-6 between float32 and
  * float64. */
-#define TEXT_TOLERANCE 1e-5
-#define UNET_TOLERANCE 3e-5
-#define VAE_TOLERANCE  1e-5
+#define TEXT_TOLERANCE   1e-5
+#define UNET_TOLERANCE   3e-5
+#define VAE_TOLERANCE    1e-5
+#define ENCODE_TOLERANCE 2e-5
 
 static limn_model *open_model(const char *path) {
     limn_model *m = NULL;
     limn_error err;
-    if (limn_model_open(path, &(limn_open_options){.threads = THREADS}, &m, &err) != LIMN_OK)
-        fail_msg("%s", err.text);
+    const limn_open_options how = {.threads = THREADS, .encoder = true};
+    if (limn_model_open(path, &how, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
     return m;
 }
 
@@ -216,6 +217,57 @@ static void vae_of(const char *model) {
     stage_close(&s);
 }
 
+static void encode_of(const char *model) {
+    static const char *const files[] = {"16x24", "64x64", "64x96"};
+    char path[200];
+    snprintf(path, sizeof path, "tests/golden/%s", model);
+    stage s = stage_open(path);
+    limn_exec *e = stage_exec(&s);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "tests/golden/%s/golden/vae_encode_%s.safetensors", model,
+                 files[i]);
+        golden *g = golden_open(path);
+        limn_map x = map_of(e, g, "in.image");
+        limn_map mean = limn_map_take(e, x.n, x.h / 8, x.w / 8, s.m->vae.latent_c);
+        limn_map deviation = limn_map_take(e, x.n, x.h / 8, x.w / 8, s.m->vae.latent_c);
+        limn_encoder_run(e, &s.m->encoder, &x, &mean, &deviation);
+        check_map(e, "mean", &mean, g, "out.mean", ENCODE_TOLERANCE);
+        check_map(e, "std", &deviation, g, "out.std", ENCODE_TOLERANCE);
+        golden_close(g);
+    }
+    stage_close(&s);
+}
+
+static void test_encode_sd15(void **state) {
+    (void)state;
+    encode_of("tiny-sd15");
+}
+static void test_encode_sd21(void **state) {
+    (void)state;
+    encode_of("tiny-sd21");
+}
+
+static void test_encode_sdxl(void **state) {
+    (void)state;
+    encode_of("tiny-sdxl");
+}
+
+/* The linear encoder. */
+static void test_encode_vignette(void **state) {
+    (void)state;
+    stage s = stage_open("weights/vignette");
+    limn_exec *e = stage_exec(&s);
+    golden *g = golden_open("tests/golden/vignette/encode.safetensors");
+    limn_map x = map_of(e, g, "image");
+    limn_map mean = limn_map_take(e, x.n, x.h / 16, x.w / 16, s.m->vae.latent_c);
+    limn_map deviation = limn_map_take(e, x.n, x.h / 16, x.w / 16, s.m->vae.latent_c);
+    limn_encoder_run(e, &s.m->encoder, &x, &mean, &deviation);
+    check_map(e, "mean", &mean, g, "mean", ENCODE_TOLERANCE);
+    assert_true(deviation.v[0] == 0.1f);
+    golden_close(g);
+    stage_close(&s);
+}
+
 static void test_text_sd15(void **state) {
     (void)state;
     text_of("tiny-sd15");
@@ -330,6 +382,8 @@ int main(void) {
         cmocka_unit_test(test_text_sd15),       cmocka_unit_test(test_text_sd21),
         cmocka_unit_test(test_text_sdxl),       cmocka_unit_test(test_unet_sd15),
         cmocka_unit_test(test_unet_sd21),       cmocka_unit_test(test_unet_sdxl),
+        cmocka_unit_test(test_encode_sd15),     cmocka_unit_test(test_encode_sd21),
+        cmocka_unit_test(test_encode_sdxl),     cmocka_unit_test(test_encode_vignette),
         cmocka_unit_test(test_vae_sd15),        cmocka_unit_test(test_vae_sd21),
         cmocka_unit_test(test_vae_sdxl),        cmocka_unit_test(test_vignette_apple),
         cmocka_unit_test(test_vignette_island), cmocka_unit_test(test_vignette_cats),

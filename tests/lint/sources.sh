@@ -7,7 +7,7 @@ ours=$(find src -name '*.[ch]' | sort)
 upward_includes() {
     grep -n '^ *# *include *"' $ours | awk -F: '
         BEGIN {
-            n = split("base kernels weights layers prompt tokens text denoise decode image render tool",
+            n = split("base kernels weights layers prompt tokens text denoise decode encode image render tool",
                       rooms, " ")
             for (i = 1; i <= n; i++) rank[rooms[i]] = i
         }

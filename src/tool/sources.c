@@ -1,0 +1,74 @@
+/* The pictures that a picture is drawn from: --init, --mask. */
+#include "tool/tool.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a recipe calls a file: its name without folders. */
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int load(const char *path, limn_picture **out) {
+    limn_error error;
+    if (limn_picture_load(path, out, &error) != LIMN_OK) return limn_tool_fail_with(&error);
+    return LIMN_OK;
+}
+
+int limn_tool_sources_load(const limn_tool_options *o, limn_tool_sources *out) {
+    *out = (limn_tool_sources){0};
+    int status = o->init ? load(o->init, &out->init) : LIMN_OK;
+    if (status == LIMN_OK && o->mask) status = load(o->mask, &out->mask);
+    if (status != LIMN_OK) limn_tool_sources_free(out);
+    return status;
+}
+
+void limn_tool_sources_free(limn_tool_sources *s) {
+    limn_picture_free(s->init);
+    limn_picture_free(s->mask);
+    *s = (limn_tool_sources){0};
+}
+
+/* A side of a picture to begin with as the model can have it: the multiple of its step below. */
+static int side_of(int px, int step) {
+    return px < step ? step : px / step * step;
+}
+
+void limn_tool_sources_apply(const limn_tool_options *o, const limn_model *model,
+                             const limn_tool_sources *s, limn_request *request) {
+    if (s->init) request->init = (limn_input){.picture = s->init, .name = name_of(o->init)};
+    if (s->mask) request->mask = (limn_input){.picture = s->mask, .name = name_of(o->mask)};
+    if (!s->init || o->has_size) return;
+    int step = limn_model_describe(model).size_step_px;
+    request->width = side_of(s->init->width, step);
+    request->height = side_of(s->init->height, step);
+}
+
+/* Whether a recipe's picture should be looked for: never outside the current folder. */
+static bool is_here(const limn_input *s) {
+    const char *name = s->name ? s->name : "";
+    return *name && !strchr(name, '/') && strcmp(name, "..") != 0 && access(name, R_OK) == 0;
+}
+
+/* One source of a picture that is drawn again: the file of the option, else the one that the recipe
+ * names. What is drawn from another file on purpose need not have the recipe's pixels. */
+static int find(const char *option, bool changes, limn_input *source, limn_picture **out) {
+    if (!option && !(source->sha256 && is_here(source))) return LIMN_OK;
+    int status = load(option ? option : source->name, out);
+    if (status != LIMN_OK) return status;
+    source->picture = *out;
+    if (option) source->name = name_of(option);
+    if (option && changes) source->sha256 = NULL;
+    return LIMN_OK;
+}
+
+int limn_tool_sources_find(const limn_tool_options *o, limn_request *request,
+                           limn_tool_sources *out) {
+    *out = (limn_tool_sources){0};
+    bool changes = o->sets > 0;
+    int status = find(o->init, changes, &request->init, &out->init);
+    if (status == LIMN_OK) status = find(o->mask, changes, &request->mask, &out->mask);
+    if (status != LIMN_OK) limn_tool_sources_free(out);
+    return status;
+}
