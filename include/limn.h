@@ -460,7 +460,7 @@ LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, c
 
 /* What to measure: an architecture, with weights that the library makes up. */
 typedef struct limn_bench_options {
-    const char *arch;  /* "sd15", "sd21" or "vignette" */
+    const char *arch;  /* "sd15", "sd21", "sdxl" or "vignette" */
     int width, height; /* px; 0 = what the architecture is used with */
     int threads;       /* 0 = one per processor */
     int runs;          /* 1 to 1000 behind each median; 0 = 5 */

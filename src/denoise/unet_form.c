@@ -9,7 +9,6 @@ static const char *const fixed_texts[][2] = {
     {"_class_name", "UNet2DConditionModel"},
     {"time_embedding_type", "positional"},
     {"attention_type", "default"},
-    {"mid_block_type", "UNetMidBlock2DCrossAttn"},
     {"encoder_hid_dim_type", NULL},
     {"time_embedding_act_fn", NULL},
     {"timestep_post_act", NULL},

@@ -29,6 +29,20 @@ static const char sd21_unet[] = "{" SD_LEVELS "\"cross_attention_dim\": 1024,"
                                 "\"attention_head_dim\": [5, 10, 20, 20],"
                                 "\"use_linear_projection\": true}";
 
+static const char sdxl_text_2[] =
+    "{\"architectures\": [\"CLIPTextModelWithProjection\"], \"projection_dim\": 1280,"
+    "\"vocab_size\": 49408, \"max_position_embeddings\": 77, \"hidden_size\": 1280,"
+    "\"intermediate_size\": 5120, \"num_attention_heads\": 20, \"num_hidden_layers\": 32,"
+    "\"hidden_act\": \"gelu\"}";
+static const char sdxl_unet[] =
+    "{\"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": 2,"
+    "\"block_out_channels\": [320, 640, 1280], \"attention_head_dim\": [5, 10, 20],"
+    "\"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"],"
+    "\"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
+    "\"transformer_layers_per_block\": [1, 2, 10], \"cross_attention_dim\": 2048,"
+    "\"use_linear_projection\": true, \"addition_embed_type\": \"text_time\","
+    "\"addition_time_embed_dim\": 256, \"projection_class_embeddings_input_dim\": 2816}";
+
 static const char vignette_text[] =
     "{\"vocab_size\": 4096, \"max_position_embeddings\": 32, \"hidden_size\": 192,"
     "\"intermediate_size\": 768, \"num_attention_heads\": 3, \"num_hidden_layers\": 2,"
@@ -46,9 +60,10 @@ static const char vignette_vae[] =
     "\"patch_size\": 4, \"basis_patch_size\": 16}";
 
 static const limn_arch archs[] = {
-    {"sd15", sd15_text, sd15_unet, sd_vae, 512},
-    {"sd21", sd21_text, sd21_unet, sd_vae, 768},
-    {"vignette", vignette_text, vignette_unet, vignette_vae, 256},
+    {"sd15", {sd15_text}, sd15_unet, sd_vae, 512},
+    {"sd21", {sd21_text}, sd21_unet, sd_vae, 768},
+    {"sdxl", {sd15_text, sdxl_text_2}, sdxl_unet, sd_vae, 1024},
+    {"vignette", {vignette_text}, vignette_unet, vignette_vae, 256},
 };
 
 limn_status limn_arch_find(const char *name, const limn_arch **out, limn_error *err) {
@@ -57,34 +72,35 @@ limn_status limn_arch_find(const char *name, const limn_arch **out, limn_error *
             *out = &archs[i];
             return LIMN_OK;
         }
-    if (strcmp(name, "sdxl") == 0)
-        return limn_fail(err, LIMN_E_USAGE,
-                         "the architecture sdxl cannot be measured yet: limn does not draw with "
-                         "it; there are sd15, sd21 and vignette");
     return limn_fail(err, LIMN_E_USAGE,
-                     "there is no architecture '%s' to measure; there are sd15, sd21 and vignette",
+                     "there is no architecture '%s' to measure; there are sd15, sd21, sdxl "
+                     "and vignette",
                      name);
 }
 
 /* The parts' configurations, read. */
 typedef struct configs {
-    limn_config *text, *unet, *vae;
+    limn_config *text[LIMN_ENCODERS_MOST], *unet, *vae;
 } configs;
 
 static limn_status read_configs(const limn_arch *a, configs *c, limn_error *err) {
     const struct {
         const char *json;
         limn_config **out;
-    } all[] = {{a->text, &c->text}, {a->unet, &c->unet}, {a->vae, &c->vae}};
+    } all[] = {{a->text[0], &c->text[0]},
+               {a->text[1], &c->text[1]},
+               {a->unet, &c->unet},
+               {a->vae, &c->vae}};
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < sizeof all / sizeof *all && status == LIMN_OK; i++)
-        status = limn_config_read((const uint8_t *)all[i].json, strlen(all[i].json), a->name,
-                                  all[i].out, err);
+        if (all[i].json)
+            status = limn_config_read((const uint8_t *)all[i].json, strlen(all[i].json), a->name,
+                                      all[i].out, err);
     return status;
 }
 
 static void free_configs(const configs *c) {
-    limn_config_free(c->text);
+    for (int i = 0; i < LIMN_ENCODERS_MOST; i++) limn_config_free(c->text[i]);
     limn_config_free(c->unet);
     limn_config_free(c->vae);
 }
@@ -95,8 +111,10 @@ static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
     limn_invention *v = ld->invention;
     ld->job_count = v->count = 0;
     v->parameters = 0;
-    limn_text_load(ld, c->text, limn_encoder_folders[0], &m->text[0]);
-    m->encoders = 1;
+    m->joined = c->text[1] != NULL;
+    m->encoders = m->joined ? 2 : 1;
+    for (int i = 0; i < m->encoders; i++)
+        limn_text_load(ld, c->text[i], limn_encoder_folders[i], &m->text[i]);
     w->text = v->parameters;
     ld->int8 = m->int8;
     limn_unet_load(ld, c->unet, &m->unet);

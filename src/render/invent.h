@@ -6,7 +6,8 @@
 
 /* An architecture: what stands in its configurations, as far as limn reads them, as JSON. */
 typedef struct limn_arch {
-    const char *name, *text, *unet, *vae;
+    const char *name, *text[LIMN_ENCODERS_MOST]; /* NULL = there is no second text encoder */
+    const char *unet, *vae;
     int width_px; /* what its pictures are wide and high */
 } limn_arch;
 
@@ -15,7 +16,7 @@ limn_status limn_arch_find(const char *name, const limn_arch **out, limn_error *
 
 /* What an architecture weighs. */
 typedef struct limn_arch_weight {
-    uint64_t text, unet, vae; /* numbers in the tensors of each; the VAE's decoder alone */
+    uint64_t text, unet, vae; /* numbers in the tensors of each: all encoders, the VAE's decoder */
     int tensors;
     size_t bytes; /* of memory, once packed */
 } limn_arch_weight;

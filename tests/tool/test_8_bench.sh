@@ -37,9 +37,8 @@ gives 0 "bench --precision int8"
 holds "names the precision" '"precision":"int8"' "$T/out"
 wrong 64 "an unknown precision" "int4.*float32 and int8" bench --precision int4 -q
 
-wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd21 and vignette" \
+wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd21, sdxl and vignette" \
     bench --arch sd14 -q
-wrong 64 "an architecture to come" "sdxl cannot be measured yet" bench --arch sdxl -q
 wrong 64 "an architecture's size" "width is 72, expected a multiple of 16" \
     bench --arch vignette --size 72x64 -q
 wrong 64 "a size past the last" "8192" bench --arch sd15 --size 8200x512 -q

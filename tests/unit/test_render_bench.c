@@ -51,6 +51,12 @@ static void parameter_counts(void **state) {
     near("sd21 unet", w.unet, 865.91);
     near("sd21 vae", w.vae, 49.49);
     assert_int_equal(px, 768);
+    w = weigh("sdxl", false, &px);
+    near("sdxl text", w.text, 123.06 + 694.66);
+    near("sdxl unet", w.unet, 2567.46);
+    near("sdxl vae", w.vae, 49.49);
+    assert_int_equal(px, 1024);
+    assert_in_range(w.bytes, 6870000000u, 7200000000u);
 }
 
 /* The built-in model's numbers are those of its files. */
@@ -86,8 +92,7 @@ static void refused(limn_bench_options o, limn_status status, const char *word) 
 static void refusals(void **state) {
     (void)state;
     int calls = 0;
-    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd21 and vignette");
-    refused((limn_bench_options){.arch = "sdxl"}, LIMN_E_USAGE, "not");
+    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd21, sdxl and vignette");
     refused((limn_bench_options){.arch = "sd15", .precision = "int4"}, LIMN_E_USAGE, "int4");
     refused((limn_bench_options){.arch = NULL}, LIMN_E_USAGE, "architecture");
     refused((limn_bench_options){.arch = "vignette", .runs = -1}, LIMN_E_USAGE, "runs");

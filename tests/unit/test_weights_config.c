@@ -96,6 +96,60 @@ static void lists_of_numbers(void **state) {
     limn_config_free(c);
 }
 
+/* One number, a number a row, or a row of numbers. */
+static void tables(void **state) {
+    (void)state;
+    limn_config *c =
+        read_good("{\"one\": 3, \"rows\": [1, [2, 4], 5], \"flat\": [1, 2, 3],"
+                  "\"short\": [1, 2], \"row\": [1, [2], 5], \"deep\": [1, [2, [4]], 5]}");
+    const int columns[3] = {1, 2, 3};
+    int t[3][3] = {{0}};
+    bool nested = true;
+    limn_error err;
+    assert_int_equal(limn_config_table(c, "one", 3, columns, 0, 9, t[0], 3, &nested, NULL),
+                     LIMN_OK);
+    assert_false(nested);
+    assert_int_equal(t[0][0] + t[0][1] + t[1][1] + t[1][2] + t[2][2], 3 + 0 + 3 + 0 + 3);
+    assert_int_equal(limn_config_table(c, "rows", 3, columns, 0, 9, t[0], 3, &nested, NULL),
+                     LIMN_OK);
+    assert_true(nested);
+    assert_int_equal(100 * t[0][0] + 10 * t[1][0] + t[1][1], 124);
+    assert_int_equal(100 * t[2][0] + 10 * t[2][1] + t[2][2], 555);
+    assert_int_equal(limn_config_table(c, "flat", 3, columns, 0, 9, t[0], 3, &nested, NULL),
+                     LIMN_OK);
+    assert_false(nested);
+    assert_int_equal(t[2][1], 3);
+    static const char *const bad[] = {"short", "row", "deep"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(limn_config_table(c, bad[i], 3, columns, 0, 9, t[0], 3, &nested, &err),
+                         LIMN_E_INPUT);
+        assert_non_null(strstr(err.text, bad[i]));
+    }
+    assert_int_equal(limn_config_table(c, "one", 3, columns, 4, 9, t[0], 3, &nested, NULL),
+                     LIMN_E_INPUT);
+    limn_config_free(c);
+}
+
+static void lists_of_switches(void **state) {
+    (void)state;
+    limn_config *c = read_good("{\"one\": true, \"two\": [false, true], \"not\": [1, true],"
+                               "\"nothing\": null}");
+    bool b[2] = {false, false};
+    limn_error err;
+    assert_int_equal(limn_config_bools(c, "one", 2, false, b, NULL), LIMN_OK);
+    assert_true(b[0] && b[1]);
+    assert_int_equal(limn_config_bools(c, "two", 2, false, b, NULL), LIMN_OK);
+    assert_true(!b[0] && b[1]);
+    assert_int_equal(limn_config_bools(c, "absent", 2, true, b, NULL), LIMN_OK);
+    assert_true(b[0] && b[1]);
+    assert_int_equal(limn_config_bools(c, "two", 3, false, b, &err), LIMN_E_INPUT);
+    assert_non_null(strstr(err.text, "\"two\" must be true or false, or a list of 3 of them"));
+    assert_int_equal(limn_config_bools(c, "not", 2, false, b, NULL), LIMN_E_INPUT);
+    assert_true(limn_config_is_null(c, "nothing"));
+    assert_false(limn_config_is_null(c, "absent") || limn_config_is_null(c, "one"));
+    limn_config_free(c);
+}
+
 static void lists_of_any_numbers(void **state) {
     (void)state;
     limn_config *c = read_good("{\"betas\": [0.5, 1, 1e-3], \"bad\": [0.5, \"x\"], \"one\": 1}");
@@ -352,6 +406,8 @@ int main(void) {
         cmocka_unit_test(numbers),
         cmocka_unit_test(switches_and_texts),
         cmocka_unit_test(lists_of_numbers),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(lists_of_switches),
         cmocka_unit_test(lists_of_any_numbers),
         cmocka_unit_test(lists_of_texts),
         cmocka_unit_test(objects_below),
