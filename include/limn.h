@@ -135,10 +135,18 @@ typedef struct limn_open_options {
     const limn_lora *loras;
     int lora_count;
     bool encoder; /* with the VAE's encoder, which pictures drawn from pictures need */
+    /* Parts from elsewhere, which stand for the model's own; NULL = the model's. Each is a file
+     * that holds the part (safetensors or GGUF, of any naming that limn reads), the part's folder,
+     * or a whole model's folder. */
+    const char *vae;
+    const char *text_encoder; /* from a model of two, both, unless text_encoder_2 says otherwise */
+    const char *text_encoder_2; /* the second of SDXL's */
+    const char *tokenizer;      /* CLIP's vocab.json and merges.txt */
 } limn_open_options;
 
-/* Loads the model folder at `path` (diffusers' layout). options may be NULL. *out is the caller's,
- * to be closed with limn_model_close.
+/* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in
+ * the naming of diffusers, of the original code, of stable-diffusion.cpp or of ComfyUI-GGUF
+ * (docs/formats.md). options may be NULL. *out is the caller's, to be closed with limn_model_close.
  * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
  * shape or of a kind that limn does not know, or where int8 suits no layer of the U-Net,
  * LIMN_E_USAGE where there is no such precision, LIMN_E_MEMORY. */

@@ -50,9 +50,13 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
                       .lora_count = how.lora_count,
                       .threads = how.threads > 0 ? how.threads : limn_threads_default(),
                       .encoder = how.encoder};
+    const limn_folder_asides asides = {.vae = how.vae,
+                                       .text_encoder = how.text_encoder,
+                                       .text_encoder_2 = how.text_encoder_2,
+                                       .tokenizer = how.tokenizer};
     bool int8;
     limn_status status = limn_precision_find(precision, &int8, error);
-    if (status == LIMN_OK) status = limn_folder_open(path, &o.folder, error);
+    if (status == LIMN_OK) status = limn_folder_open_with(path, &asides, &o.folder, error);
     if (status == LIMN_OK && how.taesd) status = limn_taesd_files_open(how.taesd, &o.taesd, error);
     o.m = status == LIMN_OK ? calloc(1, sizeof *o.m) : NULL;
     if (!o.m) {

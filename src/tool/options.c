@@ -26,6 +26,10 @@ enum {
     OPT_RUNS,
     OPT_INIT,
     OPT_MASK,
+    OPT_VAE,
+    OPT_TEXT_ENCODER,
+    OPT_TEXT_ENCODER_2,
+    OPT_TOKENIZER,
     OPT_SETTING, /* the first of limn_settings; the others follow */
 };
 
@@ -64,6 +68,10 @@ static const struct option own_options[] = {
     {"runs", required_argument, NULL, OPT_RUNS},
     {"init", required_argument, NULL, OPT_INIT},
     {"mask", required_argument, NULL, OPT_MASK},
+    {"vae", required_argument, NULL, OPT_VAE},
+    {"text-encoder", required_argument, NULL, OPT_TEXT_ENCODER},
+    {"text-encoder-2", required_argument, NULL, OPT_TEXT_ENCODER_2},
+    {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
 };
 
 #define OWN ((int)(sizeof own_options / sizeof own_options[0]))
@@ -108,6 +116,10 @@ static const struct {
     {OPT_RUNS, LIMN_TOOL_BENCH},
     {OPT_INIT, RENDERS},
     {OPT_MASK, RENDERS},
+    {OPT_VAE, RENDERS},
+    {OPT_TEXT_ENCODER, RENDERS},
+    {OPT_TEXT_ENCODER_2, RENDERS},
+    {OPT_TOKENIZER, RENDERS},
 };
 
 static const struct {
@@ -199,6 +211,38 @@ static int read_name(int value, const char *text, const char **sampler_schedule,
     }
     const limn_choice *all = limn_rngs(&count);
     return read_choice("random generator", text, limn_rng_find(text), all, count, &o->rng);
+}
+
+/* The options that are kept as they are: where the text goes. NULL where it is none of them. */
+static const char **text_place(int value, limn_tool_options *o) {
+    switch (value) {
+    case 'o':
+        return &o->output;
+    case 'm':
+        return &o->model;
+    case OPT_ARCH:
+        return &o->arch;
+    case OPT_NEGATIVE:
+        return &o->negative;
+    case OPT_PRECISION:
+        return &o->precision;
+    case OPT_TAESD:
+        return &o->taesd;
+    case OPT_INIT:
+        return &o->init;
+    case OPT_MASK:
+        return &o->mask;
+    case OPT_VAE:
+        return &o->vae;
+    case OPT_TEXT_ENCODER:
+        return &o->text_encoder;
+    case OPT_TEXT_ENCODER_2:
+        return &o->text_encoder_2;
+    case OPT_TOKENIZER:
+        return &o->tokenizer;
+    default:
+        return NULL;
+    }
 }
 
 /* One of limn_settings; whether the value is in range is the library's to say. */
@@ -297,6 +341,11 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
 
 static int read_option(int value, const char *text, const char **sampler_schedule,
                        limn_tool_options *o) {
+    const char **place = text_place(value, o);
+    if (place) {
+        *place = text;
+        return LIMN_OK;
+    }
     switch (value) {
     case 'q':
         o->quiet = true;
@@ -315,30 +364,6 @@ static int read_option(int value, const char *text, const char **sampler_schedul
         return LIMN_OK;
     case OPT_FORCE:
         o->force = true;
-        return LIMN_OK;
-    case 'o':
-        o->output = text;
-        return LIMN_OK;
-    case 'm':
-        o->model = text;
-        return LIMN_OK;
-    case OPT_ARCH:
-        o->arch = text;
-        return LIMN_OK;
-    case OPT_NEGATIVE:
-        o->negative = text;
-        return LIMN_OK;
-    case OPT_PRECISION:
-        o->precision = text;
-        return LIMN_OK;
-    case OPT_TAESD:
-        o->taesd = text;
-        return LIMN_OK;
-    case OPT_INIT:
-        o->init = text;
-        return LIMN_OK;
-    case OPT_MASK:
-        o->mask = text;
         return LIMN_OK;
     case OPT_SAMPLER:
     case OPT_SCHEDULE:

@@ -1,72 +1,9 @@
-/* Model folders in diffusers' layout: opening files once, keeping them, and the model's hash. */
+/* Model folders, single files that stand for one, and components that come from elsewhere. */
+#include "weights/folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "base/sha256.h"
-#include "weights/weights.h"
-
-#define INDEX     "model_index.json"
-#define PATH_MOST 4096 /* with its NUL; no system opens longer ones */
-
-/* One file that was opened. */
-typedef struct opened {
-    char *relative;
-    char *path; /* as sentences name it */
-    limn_source source;
-    limn_bytes bytes;      /* empty until it was read whole */
-    limn_config *config;   /* NULL until it was read as one */
-    limn_tensors *tensors; /* likewise */
-    char hex[65];          /* "" until it was hashed */
-} opened;
-
-struct limn_folder {
-    char *path; /* without slashes at its end */
-    char *name;
-    opened *files; /* [count], sorted by relative path; has room for `room` */
-    int count, room;
-};
-
-/* ---- the folder's name ----------------------------------------------------------------------- */
-
-/* The last component of a path that is a name, with "." and ".." resolved by the text alone: *start
- * and the returned length say where it is. 0 where the path has none left ("..", "/"). */
-static size_t last_name(const char *path, size_t *start) {
-    size_t end = strlen(path);
-    int up = 0;
-    for (;;) {
-        while (end > 0 && path[end - 1] == '/') end--;
-        size_t begin = end;
-        while (begin > 0 && path[begin - 1] != '/') begin--;
-        const size_t length = end - begin;
-        if (length == 0) return 0;
-        const bool dot = length == 1 && path[begin] == '.';
-        const bool dots = length == 2 && path[begin] == '.' && path[begin + 1] == '.';
-        if (!dot && !dots && up == 0) {
-            *start = begin;
-            return length;
-        }
-        if (dots) up++;
-        if (!dot && !dots) up--;
-        end = begin;
-    }
-}
-
-/* The name of the folder at `path`, malloc'd; NULL where memory ran out. A path like ".." gets its
- * name from the working folder; the root of the file system is called "model". */
-static char *name_of(const char *path) {
-    size_t start = 0, length = last_name(path, &start);
-    if (length > 0) return strndup(path + start, length);
-
-    char here[PATH_MOST], full[2 * PATH_MOST];
-    if (path[0] != '/' && strlen(path) < PATH_MOST && getcwd(here, sizeof here) != NULL) {
-        snprintf(full, sizeof full, "%s/%s", here, path);
-        length = last_name(full, &start);
-        if (length > 0) return strndup(full + start, length);
-    }
-    return strdup("model");
-}
 
 const char *limn_folder_name(const limn_folder *f) {
     return f->name;
@@ -76,29 +13,60 @@ const char *limn_folder_name(const limn_folder *f) {
 
 /* Refuses what is not a model folder, with a sentence about what it is instead. */
 static limn_status check_folder(const limn_folder *f, limn_error *err) {
-    if (!limn_file_exists(f->path)) {
-        return limn_fail(err, LIMN_E_MISSING, "%s: there is no such model folder", f->path);
-    }
-    if (!limn_file_is_folder(f->path)) {
-        return limn_fail(err, LIMN_E_INPUT,
-                         "%s: this is a file; expected a model folder in diffusers' layout, with "
-                         "a " INDEX " in it",
-                         f->path);
-    }
-    if (limn_folder_has(f, INDEX)) return LIMN_OK;
-    if (limn_folder_has(f, "config.json")) {
+    if (limn_folder_on_disk(f, LIMN_INDEX)) return LIMN_OK;
+    if (limn_folder_on_disk(f, "config.json")) {
         return limn_fail(err, LIMN_E_MISSING,
-                         "%s: this is one component of a model (config.json, but no " INDEX
+                         "%s: this is one component of a model (config.json, but no " LIMN_INDEX
                          "); expected the folder above it",
                          f->path);
     }
     return limn_fail(err, LIMN_E_MISSING,
-                     "%s: there is no " INDEX " in this folder; expected a model folder in "
-                     "diffusers' layout (" INDEX ", tokenizer, text_encoder, unet, vae, scheduler)",
+                     "%s: there is no " LIMN_INDEX " in this folder; expected a model folder in "
+                     "diffusers' layout (" LIMN_INDEX
+                     ", tokenizer, text_encoder, unet, vae, scheduler)",
                      f->path);
 }
 
-limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *err) {
+/* Whether a file is one of Python's pickles, alone or in a zip as PyTorch writes them. */
+static bool is_pickle(const uint8_t start[4]) {
+    return memcmp(start, "PK\3\4", 4) == 0 || (start[0] == 0x80 && start[1] >= 2 && start[1] <= 5);
+}
+
+/* Takes the endings off that models in one file have. */
+static void cut_ending(char *name) {
+    static const char *const endings[] = {".safetensors", ".sft", ".gguf"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t length = strlen(name), ending = strlen(endings[i]);
+        if (length > ending && strcmp(name + length - ending, endings[i]) == 0)
+            name[length - ending] = '\0';
+    }
+}
+
+/* Opens a model, or a part of one, that is in a single file. */
+static limn_status open_single(limn_folder *f, limn_error *err) {
+    f->files = calloc(1, sizeof *f->files);
+    if (f->files == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open it", f->path);
+    f->room = 1;
+    limn_opened *file = f->files;
+    *file = (limn_opened){.relative = strdup(""), .path = strdup(f->path)};
+    f->count = 1;
+    if (file->relative == NULL || file->path == NULL)
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open it", f->path);
+    uint8_t start[4] = {0};
+    limn_status status = limn_source_open(file->path, &file->source, err);
+    if (status == LIMN_OK && file->source.size >= sizeof start)
+        status = limn_source_read(&file->source, 0, sizeof start, start, err);
+    if (status != LIMN_OK) return status;
+    if (is_pickle(start)) return limn_refuse_pickle(f->path, err);
+    status = (limn_gguf_is(start, sizeof start) ? limn_gguf_read : limn_safetensors_read)(
+        &file->source, &file->tensors, err);
+    if (status != LIMN_OK) return status;
+    cut_ending(f->name);
+    return limn_single_open(file->tensors, f->name, f->path, &f->single, err);
+}
+
+/* Opens a folder or a file, whatever is in it. */
+static limn_status open_any(const char *path, limn_folder **out, limn_error *err) {
     *out = NULL;
     if (path[0] == '\0') {
         return limn_fail(err, LIMN_E_MISSING, "the path of the model folder is empty");
@@ -109,14 +77,14 @@ limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *er
     limn_folder *f = calloc(1, sizeof *f);
     if (f == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
     f->path = strndup(path, length);
-    f->name = name_of(path);
-    if (f->path == NULL || f->name == NULL) {
-        limn_folder_close(f);
-        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
-    }
-    const limn_config *index;
-    limn_status status = check_folder(f, err);
-    if (status == LIMN_OK) status = limn_folder_config(f, INDEX, &index, err);
+    f->name = limn_folder_name_of(path);
+    limn_status status = LIMN_OK;
+    if (f->path == NULL || f->name == NULL)
+        status = limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open the folder", path);
+    else if (!limn_file_exists(f->path))
+        status = limn_fail(err, LIMN_E_MISSING, "%s: there is no such model folder or file", path);
+    else if (!limn_file_is_folder(f->path))
+        status = open_single(f, err);
     if (status != LIMN_OK) {
         limn_folder_close(f);
         return status;
@@ -125,18 +93,156 @@ limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *er
     return LIMN_OK;
 }
 
-static void release(opened *file) {
-    limn_config_free(file->config);
-    limn_tensors_free(file->tensors);
-    limn_file_close(&file->bytes);
-    limn_source_close(&file->source);
-    free(file->relative);
-    free(file->path);
+/* A single file must hold a U-Net: the rest can come from elsewhere. */
+static limn_status check_single(const limn_folder *f, limn_error *err) {
+    const limn_single *s = f->single;
+    const limn_tensors *all = f->files[0].tensors;
+    const char *kind = limn_tensors_note(all, "general.architecture");
+    if (s->parts[LIMN_PART_UNET] != NULL) return LIMN_OK;
+    for (int i = 0; i < LIMN_PARTS; i++) {
+        if (s->parts[i] == NULL) continue;
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: this file holds no U-Net, only %s; expected a whole model, or at "
+                         "least a U-Net",
+                         f->path, limn_part_folder((limn_part)i));
+    }
+    return limn_fail(
+        err, LIMN_E_INPUT,
+        "%s: this is no model that limn knows: of its %zu tensors (\"%.100s\"...) none "
+        "is named like a part of Stable Diffusion%s%.50s",
+        f->path, limn_tensors_count(all),
+        limn_tensors_count(all) > 0 ? limn_tensors_at(all, 0)->name : "",
+        kind != NULL ? "; its architecture is " : "", kind != NULL ? kind : "");
+}
+
+/* ---- components from elsewhere --------------------------------------------------------------- */
+
+/* What each component is recognised by in a folder. */
+static const char *sign_of(const char *component) {
+    return strncmp(component, "tokenizer", 9) == 0 ? "vocab.json" : "config.json";
+}
+
+/* What a component is called in the folder or file that it comes from: by one of its names, or ""
+ * for the folder itself; NULL where it is not there. `names` ends in NULL. */
+static const char *find_inside(const limn_folder *from, const char *component,
+                               const char *const *names) {
+    char path[80];
+    for (; *names != NULL; names++) {
+        const limn_part part = limn_part_find(*names);
+        if (from->single != NULL && part < LIMN_PARTS) {
+            if (from->single->parts[part] != NULL) return *names;
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", *names, sign_of(component));
+        if (limn_folder_has(from, path)) return *names;
+    }
+    return from->single == NULL && limn_folder_on_disk(from, sign_of(component)) ? "" : NULL;
+}
+
+/* Takes a component from `from`, if it is there under one of the names. */
+static bool take_aside(limn_folder *f, const char *component, const char *const *names,
+                       limn_folder *from, bool owned) {
+    const char *inside = find_inside(from, component, names);
+    if (inside == NULL) return false;
+    f->asides[f->aside_count++] = (limn_aside){component, inside, from, owned};
+    return true;
+}
+
+/* Opens what a component is to come from. *out is then the folder's. */
+static limn_status open_aside(limn_folder *f, const char *path, const char *component,
+                              const char *const *names, limn_folder **out, limn_error *err) {
+    limn_status status = open_any(path, out, err);
+    if (status != LIMN_OK) return status;
+    if (take_aside(f, component, names, *out, true)) return LIMN_OK;
+    status = limn_fail(err, LIMN_E_INPUT, "%s: there is no %s in it%s", path, component,
+                       sign_of(component)[0] == 'v' ? "; expected vocab.json and merges.txt" : "");
+    limn_folder_close(*out);
+    return status;
+}
+
+static limn_status open_asides(limn_folder *f, const limn_folder_asides *from, limn_error *err) {
+    static const char *const vae[] = {"vae", NULL}, *const text[] = {"text_encoder", NULL},
+                             *const text_2[] = {"text_encoder_2", "text_encoder", NULL},
+                             *const only_text_2[] = {"text_encoder_2", NULL},
+                             *const token[] = {"tokenizer", NULL},
+                             *const token_2[] = {"tokenizer_2", "tokenizer", NULL};
+    limn_status status = LIMN_OK;
+    limn_folder *it;
+    if (from->vae != NULL) status = open_aside(f, from->vae, "vae", vae, &it, err);
+    if (status == LIMN_OK && from->vae != NULL && it->single != NULL) {
+        const limn_config *index;
+        const char *class_name = "";
+        status = limn_folder_config(f, LIMN_INDEX, &index, err);
+        if (status == LIMN_OK)
+            status = limn_config_text(index, "_class_name", "", &class_name, err);
+        const bool xl = strstr(class_name, "XL") != NULL;
+        if (status == LIMN_OK)
+            status = limn_single_scale_vae(it->single, xl ? 0.13025 : 0.18215, err);
+    }
+    if (status == LIMN_OK && from->text_encoder != NULL) {
+        status = open_aside(f, from->text_encoder, "text_encoder", text, &it, err);
+        if (status == LIMN_OK && from->text_encoder_2 == NULL)
+            take_aside(f, "text_encoder_2", only_text_2, it, false);
+    }
+    if (status == LIMN_OK && from->text_encoder_2 != NULL)
+        status = open_aside(f, from->text_encoder_2, "text_encoder_2", text_2, &it, err);
+    if (status == LIMN_OK && from->tokenizer != NULL) {
+        status = open_aside(f, from->tokenizer, "tokenizer", token, &it, err);
+        if (status == LIMN_OK) take_aside(f, "tokenizer_2", token_2, it, false);
+    }
+    return status;
+}
+
+/* Where a path below the folder really is: in an aside, with `inside` made the path there, or NULL.
+ * The special tokens belong to the model, not to the vocabulary, where a single file knows them. */
+static limn_folder *owner_of(const limn_folder *f, const char *relative,
+                             char inside[LIMN_PATH_MOST]) {
+    const char *rest = strchr(relative, '/');
+    const size_t length = rest != NULL ? (size_t)(rest - relative) : strlen(relative);
+    for (int i = 0; i < f->aside_count; i++) {
+        const limn_aside *a = &f->asides[i];
+        if (strlen(a->component) != length || memcmp(a->component, relative, length) != 0) continue;
+        if (strncmp(relative, "tokenizer", 9) == 0 && f->single != NULL && rest != NULL &&
+            strcmp(rest, "/vocab.json") != 0 && strcmp(rest, "/merges.txt") != 0)
+            return NULL;
+        const char *tail = rest != NULL ? rest : "";
+        if (a->inside[0] == '\0' && tail[0] == '/') tail++;
+        snprintf(inside, LIMN_PATH_MOST, "%s%.3000s", a->inside, tail);
+        return a->folder;
+    }
+    return NULL;
+}
+
+/* ---- the life of a folder -------------------------------------------------------------------- */
+
+limn_status limn_folder_open_with(const char *path, const limn_folder_asides *asides,
+                                  limn_folder **out, limn_error *err) {
+    const limn_config *index;
+    limn_folder *f;
+    *out = NULL;
+    limn_status status = open_any(path, &f, err);
+    if (status != LIMN_OK) return status;
+    status = f->single != NULL ? check_single(f, err) : check_folder(f, err);
+    if (status == LIMN_OK) status = limn_folder_config(f, LIMN_INDEX, &index, err);
+    if (status == LIMN_OK && asides != NULL) status = open_asides(f, asides, err);
+    if (status != LIMN_OK) {
+        limn_folder_close(f);
+        return status;
+    }
+    *out = f;
+    return LIMN_OK;
+}
+
+limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *err) {
+    return limn_folder_open_with(path, NULL, out, err);
 }
 
 void limn_folder_close(limn_folder *f) {
     if (f == NULL) return;
-    for (int i = 0; i < f->count; i++) release(&f->files[i]);
+    for (int i = 0; i < f->aside_count; i++)
+        if (f->asides[i].owned) limn_folder_close(f->asides[i].folder);
+    limn_single_close(f->single);
+    for (int i = 0; i < f->count; i++) limn_opened_release(&f->files[i]);
     free(f->files);
     free(f->path);
     free(f->name);
@@ -144,89 +250,80 @@ void limn_folder_close(limn_folder *f) {
 }
 
 bool limn_folder_has(const limn_folder *f, const char *relative) {
-    char path[PATH_MOST];
-    const int length = snprintf(path, sizeof path, "%s/%s", f->path, relative);
-    return length > 0 && (size_t)length < sizeof path && limn_file_exists(path);
+    char inside[LIMN_PATH_MOST];
+    const limn_folder *owner = owner_of(f, relative, inside);
+    if (owner != NULL) return limn_folder_has(owner, inside);
+    if (f->single != NULL) return limn_single_find(f->single, relative) != NULL;
+    return limn_folder_on_disk(f, relative);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- what is in it --------------------------------------------------------------------------- */
 
-/* The place of a relative path among the opened files: where it is, or where it would go. */
-static int place_of(const limn_folder *f, const char *relative, bool *there) {
-    int low = 0, high = f->count;
-    *there = false;
-    while (low < high) {
-        const int middle = low + (high - low) / 2;
-        const int order = strcmp(f->files[middle].relative, relative);
-        if (order == 0) *there = true;
-        if (order == 0) return middle;
-        if (order < 0) low = middle + 1;
-        if (order > 0) high = middle;
+/* Says that a single file lacks something, and where it may come from instead. */
+static limn_status say_missing(const limn_folder *f, const char *relative, limn_error *err) {
+    if (strncmp(relative, "tokenizer", 9) == 0) {
+        return limn_fail(err, LIMN_E_MISSING,
+                         "%s: there is no vocabulary in this file; name a folder with CLIP's "
+                         "vocab.json and merges.txt (--tokenizer DIR), such as the folder "
+                         "\"tokenizer\" of any Stable Diffusion model in diffusers' layout",
+                         f->path);
     }
-    return low;
-}
-
-/* Makes room for one more file. */
-static bool grow(limn_folder *f) {
-    if (f->count < f->room) return true;
-    const int room = f->room * 2 + 16;
-    opened *files = realloc(f->files, (size_t)room * sizeof *files);
-    if (files == NULL) return false;
-    f->files = files;
-    f->room = room;
-    return true;
-}
-
-/* The opened file of a relative path, opened now if it was not; the pointer is good until the next
- * call. NULL after a failure, whose kind is then in *status. */
-static opened *get_file(limn_folder *f, const char *relative, limn_status *status,
-                        limn_error *err) {
-    bool there;
-    const int place = place_of(f, relative, &there);
-    *status = LIMN_OK;
-    if (there) return &f->files[place];
-
-    opened file = {.relative = strdup(relative), .path = limn_path_join(f->path, relative)};
-    if (file.relative == NULL || file.path == NULL || !grow(f)) {
-        *status =
-            limn_fail(err, LIMN_E_MEMORY, "%s/%s: no memory to open the file", f->path, relative);
-        release(&file);
-        return NULL;
+    if (strncmp(relative, "vae", 3) == 0) {
+        return limn_fail(err, LIMN_E_MISSING,
+                         "%s: there is no VAE in this file; name one (--vae FILE or DIR)", f->path);
     }
-    *status = limn_source_open(file.path, &file.source, err);
-    if (*status == LIMN_E_IO && limn_file_is_folder(file.path)) /* a bad model, not a bad disk */
-        *status = limn_fail(err, LIMN_E_INPUT, "%s is a folder; expected a file", file.path);
-    if (*status != LIMN_OK) {
-        release(&file);
-        return NULL;
+    if (strncmp(relative, "text_encoder", 12) == 0) {
+        return limn_fail(err, LIMN_E_MISSING,
+                         "%s: there is no %.*s in this file; name one (--%s DIR, or a FILE)",
+                         f->path, (int)strcspn(relative, "/"), relative,
+                         strncmp(relative, "text_encoder_2", 14) == 0 ? "text-encoder-2"
+                                                                      : "text-encoder");
     }
-    for (int i = f->count++; i > place; i--) f->files[i] = f->files[i - 1];
-    f->files[place] = file;
-    return &f->files[place];
-}
-
-/* The same, with its bytes in memory. */
-static opened *get_bytes(limn_folder *f, const char *relative, limn_status *status,
-                         limn_error *err) {
-    opened *file = get_file(f, relative, status, err);
-    if (file == NULL || file->bytes.data != NULL) return file;
-    *status = limn_source_all(&file->source, &file->bytes, err);
-    return *status == LIMN_OK ? file : NULL;
+    return limn_fail(err, LIMN_E_MISSING, "%s: there is no %.200s in this file", f->path, relative);
 }
 
 limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *view,
                               limn_error *err) {
+    char inside[LIMN_PATH_MOST];
+    limn_folder *owner = owner_of(f, relative, inside);
+    if (owner != NULL) return limn_folder_bytes(owner, inside, view, err);
+    if (f->single != NULL) {
+        limn_made_file *made = limn_single_find(f->single, relative);
+        return made != NULL ? limn_made_bytes(made, view, err) : say_missing(f, relative, err);
+    }
     limn_status status;
-    const opened *file = get_bytes(f, relative, &status, err);
+    const limn_opened *file = limn_folder_file_whole(f, relative, &status, err);
     if (file == NULL) return status;
     *view = (limn_bytes){.data = file->bytes.data, .size = file->bytes.size};
     return LIMN_OK;
 }
 
+/* A configuration that is in a single file, or made for it. */
+static limn_status single_config(const limn_folder *f, const char *relative,
+                                 const limn_config **out, limn_error *err) {
+    limn_made_file *made = limn_single_find(f->single, relative);
+    if (made == NULL) return say_missing(f, relative, err);
+    if (made->config == NULL) {
+        char name[LIMN_PATH_MOST];
+        limn_bytes view;
+        snprintf(name, sizeof name, "%.3000s: %.200s", f->path, relative);
+        limn_status status = limn_made_bytes(made, &view, err);
+        if (status == LIMN_OK)
+            status = limn_config_read(view.data, view.size, name, &made->config, err);
+        if (status != LIMN_OK) return status;
+    }
+    *out = made->config;
+    return LIMN_OK;
+}
+
 limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_config **out,
                                limn_error *err) {
+    char inside[LIMN_PATH_MOST];
+    limn_folder *owner = owner_of(f, relative, inside);
+    if (owner != NULL) return limn_folder_config(owner, inside, out, err);
+    if (f->single != NULL) return single_config(f, relative, out, err);
     limn_status status;
-    opened *file = get_bytes(f, relative, &status, err);
+    limn_opened *file = limn_folder_file_whole(f, relative, &status, err);
     if (file == NULL) return status;
     if (file->config == NULL) {
         status =
@@ -237,121 +334,39 @@ limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_
     return LIMN_OK;
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
-
-/* The first name of the list that the component has, joined to it in path[PATH_MOST]; false where
- * it has none of them. */
-static bool first_there(const limn_folder *f, const char *component, const char *const *names,
-                        char *path) {
-    for (; *names != NULL; names++) {
-        const char *slash = component[0] != '\0' ? "/" : "";
-        const int length = snprintf(path, PATH_MOST, "%s%s%s", component, slash, *names);
-        if (length > 0 && length < PATH_MOST && limn_folder_has(f, path)) return true;
-    }
-    return false;
-}
-
-/* Says why a component without a safetensors file cannot be read. */
-static limn_status say_why_none(const limn_folder *f, const char *component, limn_error *err) {
-    static const char *const SHARDED[] = {"model.safetensors.index.json",
-                                          "diffusion_pytorch_model.safetensors.index.json", NULL};
-    static const char *const PICKLED[] = {"pytorch_model.bin",
-                                          "diffusion_pytorch_model.bin",
-                                          "pytorch_model.fp16.bin",
-                                          "diffusion_pytorch_model.fp16.bin",
-                                          "model.bin",
-                                          "model.pt",
-                                          "model.ckpt",
-                                          "pytorch_model.pt",
-                                          "diffusion_pytorch_model.pt",
-                                          "diffusion_pytorch_model.ckpt",
-                                          NULL};
-    char path[PATH_MOST];
-    if (first_there(f, component, SHARDED, path)) {
-        return limn_fail(err, LIMN_E_INPUT,
-                         "%s/%s: these weights are split over several files, which limn does not "
-                         "read; save them as one safetensors file (max_shard_size in diffusers)",
-                         f->path, path);
-    }
-    if (first_there(f, component, PICKLED, path)) {
-        return limn_fail(err, LIMN_E_INPUT,
-                         "%s/%s: this is a Python pickle, which can run any program when it is "
-                         "read, so limn never reads one; convert it to safetensors "
-                         "(save_pretrained(..., safe_serialization=True) in diffusers)",
-                         f->path, path);
-    }
-    return limn_fail(err, LIMN_E_MISSING,
-                     "%s/%s: there is neither model.safetensors nor "
-                     "diffusion_pytorch_model.safetensors in this folder",
-                     f->path, component);
-}
-
 limn_status limn_folder_tensors(limn_folder *f, const char *component, const limn_tensors **out,
                                 limn_error *err) {
-    static const char *const NAMES[] = {"model.safetensors", "diffusion_pytorch_model.safetensors",
-                                        "model.fp16.safetensors",
-                                        "diffusion_pytorch_model.fp16.safetensors", NULL};
-    char relative[PATH_MOST];
-    if (!first_there(f, component, NAMES, relative)) return say_why_none(f, component, err);
-
-    limn_status status;
-    opened *file = get_file(f, relative, &status, err);
-    if (file == NULL) return status;
-    if (file->tensors == NULL) {
-        status = limn_safetensors_read(&file->source, &file->tensors, err);
+    char inside[LIMN_PATH_MOST];
+    limn_folder *owner = owner_of(f, component, inside);
+    if (owner != NULL) return limn_folder_tensors(owner, inside, out, err);
+    if (f->single == NULL) return limn_folder_component(f, component, out, err);
+    const limn_part part = limn_part_find(component);
+    if (component[0] == '\0') {
+        *out = f->files[0].tensors;
+        return LIMN_OK;
     }
-    if (status != LIMN_OK) return status;
-    *out = file->tensors;
+    if (part == LIMN_PARTS || f->single->parts[part] == NULL) return say_missing(f, component, err);
+    f->counted[part] = true;
+    *out = f->single->parts[part];
     return LIMN_OK;
 }
 
-uint64_t limn_folder_parameters(const limn_folder *f) {
+static uint64_t parameters_of(const limn_tensors *t) {
     uint64_t sum = 0;
-    for (int i = 0; i < f->count; i++) {
-        const limn_tensors *t = f->files[i].tensors;
-        for (size_t j = 0; t != NULL && j < limn_tensors_count(t); j++) {
-            const limn_tensor *tensor = limn_tensors_at(t, j);
-            if (limn_dtype_is_float(tensor->dtype)) sum += tensor->count;
-        }
+    for (size_t i = 0; i < limn_tensors_count(t); i++) {
+        const limn_tensor *tensor = limn_tensors_at(t, i);
+        if (limn_dtype_is_float(tensor->dtype)) sum += tensor->count;
     }
     return sum;
 }
 
-/* ---- the hash -------------------------------------------------------------------------------- */
-
-int limn_folder_file_count(const limn_folder *f) {
-    return f->count;
-}
-
-limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
-    opened *file = &f->files[i];
-    if (file->bytes.data != NULL) {
-        limn_sha256_of(file->bytes.data, file->bytes.size, file->hex);
-        return LIMN_OK;
-    }
-    return limn_sha256_source(&file->source, 0, file->hex, err);
-}
-
-limn_status limn_folder_check(const limn_folder *f, limn_error *err) {
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < f->count && status == LIMN_OK; i++)
-        status = limn_source_check(&f->files[i].source, err);
-    return status;
-}
-
-limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
-    limn_sha256 text;
-    limn_sha256_start(&text);
-    for (int i = 0; i < f->count; i++) {
-        const opened *file = &f->files[i];
-        limn_status status = LIMN_OK;
-        if (file->hex[0] == '\0') status = limn_folder_hash_file(f, i, err);
-        if (status != LIMN_OK) return status;
-        limn_sha256_add(&text, file->hex, 64);
-        limn_sha256_add(&text, "  ", 2);
-        limn_sha256_add(&text, file->relative, strlen(file->relative));
-        limn_sha256_add(&text, "\n", 1);
-    }
-    limn_sha256_end(&text, hex);
-    return LIMN_OK;
+uint64_t limn_folder_parameters(const limn_folder *f) {
+    uint64_t sum = 0;
+    for (int i = 0; i < f->count; i++)
+        if (f->files[i].counted) sum += parameters_of(f->files[i].tensors);
+    for (int i = 0; f->single != NULL && i < LIMN_PARTS; i++)
+        if (f->counted[i]) sum += parameters_of(f->single->parts[i]);
+    for (int i = 0; i < f->aside_count; i++)
+        if (f->asides[i].owned) sum += limn_folder_parameters(f->asides[i].folder);
+    return sum;
 }

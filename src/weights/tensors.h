@@ -41,6 +41,26 @@ limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_
 /* Sorts by name, after which limn_tensors_find works. */
 void limn_tensors_sort(limn_tensors *t);
 
+/* A set under way, of views into other sets. Zeroed = empty; limn_gather_free after all. */
+typedef struct limn_gather {
+    limn_tensor *items; /* [count], without names */
+    size_t *name_at;    /* [count] where each name begins in `names` */
+    char *names;
+    size_t count, room, name_bytes, name_room;
+} limn_gather;
+
+/* Adds a view under a name of its own. LIMN_E_MEMORY. */
+limn_status limn_gather_add(limn_gather *g, const limn_tensor *t, const char *name,
+                            limn_error *err);
+
+/* Makes a set of it, sorted; `file` is what sentences call it. LIMN_E_INPUT where a name is there
+ * twice, LIMN_E_MEMORY. */
+limn_status limn_gather_finish(limn_gather *g, const char *file, limn_tensors **out,
+                               limn_error *err);
+
+/* Gives back what limn_gather_add took, not what limn_gather_finish made. */
+void limn_gather_free(limn_gather *g);
+
 /* Writes a shape as "[320, 4, 3, 3]" into out[LIMN_SHAPE_TEXT]. */
 void limn_shape_describe(int rank, const uint64_t *shape, char *out);
 

@@ -224,19 +224,34 @@ const limn_config *limn_config_child(const limn_config *c, const char *key);
 
 /* ---- model folders --------------------------------------------------------------------------- */
 
-/* An open model folder in diffusers' layout. It keeps every file it opened open, and their names,
- * until it is closed. `relative` is a path below the folder with '/' between its parts. */
+/* An open model folder in diffusers' layout, or a single file (safetensors or GGUF) that is seen as
+ * one: its tensors under diffusers' names, its configurations as the file has them or made from the
+ * tensors' names and shapes (docs/formats.md). It keeps every file it opened open, and their
+ * names, until it is closed. `relative` is a path below the folder with '/' between its parts. */
 typedef struct limn_folder limn_folder;
 
-/* Opens the folder and its model_index.json. *out is the caller's, for limn_folder_close.
- * LIMN_E_MISSING where there is no such folder, or no index in it, LIMN_E_INPUT where it is a file,
- * or the index no JSON object; LIMN_E_IO, LIMN_E_MEMORY. */
+/* Opens the folder and its model_index.json, or the file. *out is the caller's, for
+ * limn_folder_close. LIMN_E_MISSING where there is no such thing, or no index in the folder,
+ * LIMN_E_INPUT where the file is of another kind or has no U-Net, or the index is no JSON object;
+ * LIMN_E_IO, LIMN_E_MEMORY. */
 limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *err);
+
+/* Components that come from elsewhere: each NULL, or the path of a file that holds it, of its own
+ * folder, or of a whole model's folder. */
+typedef struct limn_folder_asides {
+    const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
+} limn_folder_asides;
+
+/* Likewise, with components from elsewhere, which then stand for the folder's own. asides may be
+ * NULL. A tokenizer serves both encoders; text_encoder may bring text_encoder_2 along. */
+limn_status limn_folder_open_with(const char *path, const limn_folder_asides *asides,
+                                  limn_folder **out, limn_error *err);
 
 /* Closes it and gives back everything that came out of it. NULL is fine. */
 void limn_folder_close(limn_folder *f);
 
-/* The path's last component, trailing slashes and "." resolved: "vignette". Never empty. */
+/* The path's last component, trailing slashes, "." and a file's ending taken off: "vignette". Never
+ * empty. */
 const char *limn_folder_name(const limn_folder *f);
 
 /* Whether there is a file or folder of that relative path. */
@@ -252,8 +267,9 @@ limn_status limn_folder_bytes(limn_folder *f, const char *relative, limn_bytes *
 limn_status limn_folder_config(limn_folder *f, const char *relative, const limn_config **out,
                                limn_error *err);
 
-/* The tensors of a component ("unet"; "" is the folder itself): model.safetensors or
- * diffusion_pytorch_model.safetensors there, or their .fp16. variants. Owned by the folder.
+/* The tensors of a component ("unet"; "" is the folder or file itself): model.safetensors or
+ * diffusion_pytorch_model.safetensors there, several files with an index of that name, or their
+ * .fp16. variants. Owned by the folder.
  * LIMN_E_MISSING where there are none, LIMN_E_INPUT where there are only pickle files (.bin, .pt,
  * .ckpt; the sentence says why they are never read, and what to do), or a damaged file. */
 limn_status limn_folder_tensors(limn_folder *f, const char *component, const limn_tensors **out,
@@ -262,7 +278,9 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
 /* The model's hash says which bytes made a picture. It is the SHA-256 of the text that
  *     sha256sum FILES        (the relative paths of all files that were opened, sorted as bytes)
  * prints in the folder: lines of "HASH  relative/path\n". First the files are hashed, then the
- * text. */
+ * text. A file from elsewhere is called as if it lay where it stands for ("vae/config.json", or
+ * "vae" where it is a single file), a model in a single file "model"; alone, its hash is that
+ * file's own SHA-256. */
 
 /* How many files were opened so far. */
 int limn_folder_file_count(const limn_folder *f);
@@ -280,7 +298,8 @@ limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err);
  * one model and half of another, and the hash of neither. LIMN_E_IO. */
 limn_status limn_folder_check(const limn_folder *f, limn_error *err);
 
-/* How many numbers there are in all tensors opened so far, those of integer types left out. */
+/* How many numbers there are in the components whose tensors were asked for so far, integers left
+ * out. */
 uint64_t limn_folder_parameters(const limn_folder *f);
 
 /* ---- precision ---------------------------------------------------------------------------------

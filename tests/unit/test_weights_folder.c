@@ -244,9 +244,9 @@ static void expect_closed(const char *path, limn_status kind, const char *senten
 static void what_is_no_model_folder(void **state) {
     (void)state;
     expect_closed("", LIMN_E_MISSING, "the path of the model folder is empty");
-    expect_closed(at("nowhere"), LIMN_E_MISSING, "nowhere: there is no such model folder");
+    expect_closed(at("nowhere"), LIMN_E_MISSING, "nowhere: there is no such model folder or file");
     write_text("file.safetensors", "x");
-    expect_closed(at("file.safetensors"), LIMN_E_INPUT, "this is a file; expected a model folder");
+    expect_closed(at("file.safetensors"), LIMN_E_INPUT, "the file ends at byte 1, too early");
     write_text("component/config.json", "{}");
     expect_closed(at("component"), LIMN_E_MISSING, "this is one component of a model");
     assert_int_equal(limn_file_make_folder(at("empty"), NULL), LIMN_OK);
@@ -286,7 +286,7 @@ static void components_that_cannot_be_read(void **state) {
     expect_no_tensors(f, "text_encoder", LIMN_E_INPUT,
                       "pytorch_model.bin: this is a Python pickle");
     expect_no_tensors(f, "vae", LIMN_E_INPUT, "convert it to safetensors");
-    expect_no_tensors(f, "large", LIMN_E_INPUT, "these weights are split over several files");
+    expect_no_tensors(f, "large", LIMN_E_INPUT, "\"weight_map\" must be an object");
     expect_no_tensors(f, "torn", LIMN_E_INPUT, "m/torn/model.safetensors: the file ends at byte 1");
     expect_no_tensors(f, "absent", LIMN_E_MISSING, "m/absent: there is neither model.safetensors");
 

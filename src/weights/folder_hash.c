@@ -1,0 +1,112 @@
+/* A model's hash, over every file that was read, and whether they are still what they were. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "weights/folder.h"
+
+/* What the hash's text calls a model that is one file, whatever its name is. */
+#define SINGLE_NAME "model"
+
+/* Files in the hash's text; more are never opened. */
+#define LINES_MOST 256
+
+int limn_folder_file_count(const limn_folder *f) {
+    int count = f->count;
+    for (int i = 0; i < f->aside_count; i++)
+        if (f->asides[i].owned) count += f->asides[i].folder->count;
+    return count;
+}
+
+/* The i-th of all opened files; *aside becomes where it comes from, NULL for the folder itself. */
+static limn_opened *file_at(const limn_folder *f, int i, const limn_aside **aside) {
+    *aside = NULL;
+    if (i < f->count) return &f->files[i];
+    i -= f->count;
+    for (int k = 0; k < f->aside_count; k++) {
+        *aside = &f->asides[k];
+        if (!(*aside)->owned) continue;
+        if (i < (*aside)->folder->count) return &(*aside)->folder->files[i];
+        i -= (*aside)->folder->count;
+    }
+    return NULL;
+}
+
+/* Hashes what was read of a file: the bytes in memory, else all of it anew. */
+static limn_status hash_opened(limn_opened *file, limn_error *err) {
+    if (file->bytes.data == NULL) return limn_sha256_source(&file->source, 0, file->hex, err);
+    limn_sha256_of(file->bytes.data, file->bytes.size, file->hex);
+    return LIMN_OK;
+}
+
+limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
+    const limn_aside *aside;
+    return hash_opened(file_at(f, i, &aside), err);
+}
+
+limn_status limn_folder_check(const limn_folder *f, limn_error *err) {
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < limn_folder_file_count(f) && status == LIMN_OK; i++) {
+        const limn_aside *aside;
+        status = limn_source_check(&file_at(f, i, &aside)->source, err);
+    }
+    return status;
+}
+
+/* One line of the text: "HASH  folder/rest\n". */
+typedef struct line {
+    const char *hex, *folder, *rest;
+} line;
+
+/* A line's place in the order of bytes of "folder/rest". */
+static int by_name(const void *a, const void *b) {
+    char names[2][LIMN_PATH_MOST];
+    for (int i = 0; i < 2; i++) {
+        const line *l = i == 0 ? a : b;
+        snprintf(names[i], sizeof names[i], "%s%s%s", l->folder,
+                 l->folder[0] != '\0' && l->rest[0] != '\0' ? "/" : "", l->rest);
+    }
+    return strcmp(names[0], names[1]);
+}
+
+/* What a file is called: as if it lay where it stands for, and whatever a single file's name is. */
+static line line_of(const limn_opened *file, const limn_aside *aside) {
+    const char *rest = file->relative;
+    if (aside == NULL) return (line){file->hex, "", rest[0] != '\0' ? rest : SINGLE_NAME};
+    const size_t length = strlen(aside->inside);
+    if (length > 0 && strncmp(rest, aside->inside, length) == 0 && rest[length] == '/')
+        rest += length + 1;
+    return (line){file->hex, aside->component, rest};
+}
+
+limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
+    line lines[LINES_MOST];
+    int count = limn_folder_file_count(f);
+    if (count > LINES_MOST) count = LINES_MOST;
+    for (int i = 0; i < count; i++) {
+        const limn_aside *aside;
+        limn_opened *file = file_at(f, i, &aside);
+        const limn_status status = file->hex[0] == '\0' ? hash_opened(file, err) : LIMN_OK;
+        if (status != LIMN_OK) return status;
+        lines[i] = line_of(file, aside);
+    }
+    if (f->single != NULL && count == 1) {
+        memcpy(hex, lines[0].hex, 65);
+        return LIMN_OK;
+    }
+    qsort(lines, (size_t)count, sizeof *lines, by_name);
+    limn_sha256 text;
+    limn_sha256_start(&text);
+    for (int i = 0; i < count; i++) {
+        const line *l = &lines[i];
+        limn_sha256_add(&text, l->hex, 64);
+        limn_sha256_add(&text, "  ", 2);
+        limn_sha256_add(&text, l->folder, strlen(l->folder));
+        if (l->folder[0] != '\0' && l->rest[0] != '\0') limn_sha256_add(&text, "/", 1);
+        limn_sha256_add(&text, l->rest, strlen(l->rest));
+        limn_sha256_add(&text, "\n", 1);
+    }
+    limn_sha256_end(&text, hex);
+    return LIMN_OK;
+}
