@@ -22,7 +22,7 @@ VERSION := $(shell awk '/define LIMN_VERSION_(MAJOR|MINOR|PATCH)/ {v = v s $$3; 
 SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 PKG_CONFIG ?= pkg-config
-PKGS := libpng jansson libutf8proc
+PKGS := libpng libjpeg jansson libutf8proc
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 JOBS := $(shell nproc 2>/dev/null || echo 2)

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "image/jpeg.h"
 #include "image/png.h"
 #include "image/stb.h"
 
@@ -91,7 +92,9 @@ limn_status limn_picture_load(const char *path, limn_picture **out, limn_error *
     limn_bytes file;
     limn_status status = limn_file_open(path, &file, error);
     if (status) return status;
-    status = limn_png_decode(path, file.data, file.size, out, error);
+    status = limn_jpeg_is(file.data, file.size)
+                 ? limn_jpeg_decode(path, file.data, file.size, out, error)
+                 : limn_png_decode(path, file.data, file.size, out, error);
     limn_file_close(&file);
     return status;
 }

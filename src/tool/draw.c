@@ -39,8 +39,8 @@ static int tell(const limn_tool_job *job, const limn_request *request, const lim
         printf("  seed %" PRIu64 "\n", request->seed);
     }
     if (!progress->terminal) {
-        limn_tool_note(job->options, "%s: %d step%s, %.1f s", path, request->steps,
-                       request->steps == 1 ? "" : "s", picture->elapsed_ms / 1e3);
+        limn_tool_note(job->options, "%s: %d step%s, %.1f s", path, progress->steps,
+                       progress->steps == 1 ? "" : "s", picture->elapsed_ms / 1e3);
     }
     int flushed = limn_tool_flush();
     return status != LIMN_OK ? status : flushed;

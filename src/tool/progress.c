@@ -57,6 +57,7 @@ static void draw_bar(limn_tool_progress *p, const limn_progress *now, const char
 bool limn_tool_progress_step(void *user, const limn_progress *now) {
     limn_tool_progress *p = user;
     p->total_ms = now->elapsed_ms;
+    p->steps = now->steps;
     if (limn_tool_interrupted()) return false;
     if (p->quiet) return true;
     double every_ms = p->terminal ? BAR_EVERY_MS : LINE_EVERY_MS;

@@ -225,6 +225,7 @@ typedef struct limn_tool_progress {
     int shown;         /* columns that the bar takes on the screen now */
     double last_ms;    /* when it was last shown, since the rendering began */
     double total_ms;   /* the last step's elapsed time */
+    int steps;         /* that the rendering has; 0 before the first is done */
 } limn_tool_progress;
 
 /* Prepares for the picture `number` of `count`. */

@@ -98,9 +98,10 @@ static void perfect(const limn_sampling *run, const limn_schedule *s, const floa
 /* Draws with the perfect model; x is the result. */
 static void draw(limn_sampling *run, const limn_schedule *s, float *x) {
     float in[VALUES], out[VALUES], fresh[VALUES];
+    int done = 0, first = limn_sampling_first(run);
     for (int i = 0; i < VALUES; i++) x[i] = unit_noise[i] * (float)limn_sampling_init_sigma(run);
-    int done = 0;
-    for (int call = 0; call < limn_sampling_calls(run); call++) {
+    if (first > 0) limn_sampling_noised(run, first, picture, unit_noise, x);
+    for (int call = first; call < limn_sampling_calls(run); call++) {
         double t = limn_sampling_timestep(run, call);
         assert_true(t >= 0 && t <= s->train_steps - 1);
         limn_sampling_input(run, x, in);
@@ -110,7 +111,7 @@ static void draw(limn_sampling *run, const limn_schedule *s, float *x) {
         assert_true(limn_sampling_steps_done(run) >= done);
         done = limn_sampling_steps_done(run);
     }
-    assert_int_equal(done, run->steps);
+    assert_int_equal(done, run->steps - run->skipped);
     assert_false(limn_sampling_wants_noise(run));
 }
 
@@ -174,6 +175,27 @@ static void every_combination_reaches_the_picture(void **state) {
                     limn_arena_close(&ws);
                 }
             }
+        }
+    }
+}
+
+/* A run that leaves out steps begins at a noised picture, and without a history. */
+static void a_late_run_reaches_the_picture(void **state) {
+    (void)state;
+    static const int skipped[] = {1, 2, 5, 8, 9};
+    int count;
+    const limn_choice *samplers = limn_samplers(&count);
+    limn_schedule s = load_model(0, "epsilon");
+    for (int i = 0; i < count; i++) {
+        for (size_t k = 0; k < sizeof skipped / sizeof skipped[0]; k++) {
+            limn_arena ws;
+            limn_sampling *run = begin(&s, samplers[i].name, 10, 0, &ws);
+            float x[VALUES];
+            limn_sampling_skip(run, skipped[k]);
+            draw(run, &s, x);
+            bool rough = reach(run, false) == 0.2;
+            check(run, "late", x, rough ? 0.2 : 0.01);
+            limn_arena_close(&ws);
         }
     }
 }
@@ -278,6 +300,7 @@ static void a_full_arena_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_combination_reaches_the_picture),
+        cmocka_unit_test(a_late_run_reaches_the_picture),
         cmocka_unit_test(plms_reaches_the_picture_on_its_grid),
         cmocka_unit_test(runs_do_not_touch_each_other),
         cmocka_unit_test(clipping_bounds_the_picture),

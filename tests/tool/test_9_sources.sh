@@ -1,0 +1,53 @@
+# Pictures that are drawn from pictures: --init, --mask, --strength
+
+golden=$top/tests/golden/pipelines
+cp $golden/init.png $golden/mask.png .
+from="--steps 5 -t 1 -s 7"
+limn "a red apple" $from --init init.png --strength 0.4 -o from.png
+gives 0 "--init"
+limn show from.png
+holds "show says the picture" '^init +init\.png \(pixels. sha256 [0-9a-f]{64}\)' "$T/out"
+holds "and the strength" '^strength +0\.4' "$T/out"
+holds "its size is the picture's" '^size +64x64' "$T/out"
+limn again from.png
+gives 0 "again finds the picture in the current folder"
+limn "a red apple" $from --init init.png --strength 0.4 --sampler euler --dry-run --json
+holds "--dry-run counts the steps that are made" '"evaluations":2[,}]' "$T/out"
+holds "and has the picture" '"init":\{"file":"init.png","pixels_sha256":"[0-9a-f]{64}"\}' "$T/out"
+
+mkdir away
+mv init.png away
+limn again from.png
+refuses 64 "again without the picture" "'init\.png' \(--init\), which was not given"
+limn again from.png --init away/init.png
+gives 0 "again --init"
+cp mask.png init.png
+limn again from.png
+refuses 65 "another picture of that name" "another picture than the one"
+rm init.png
+limn again from.png --init mask.png --set strength=0.6 -o other.png
+gives 0 "again --init with a change takes any picture"
+
+limn "a red apple" $from --init away/init.png --mask mask.png -o hole.png
+gives 0 "--mask"
+limn show hole.png --json
+holds "is in the recipe" '"mask":\{"file":"mask.png"' "$T/out"
+limn "a red apple" $from --init away/init.png --size 96x64 -o wide.png
+gives 0 "a picture of another size"
+limn show wide.png
+holds "is brought to the one that is asked for" '^size +96x64' "$T/out"
+limn "a red apple" $from -o plain.jpg
+limn "a red apple" $from --init plain.jpg -o photo.png
+gives 0 "--init with a JPEG"
+
+limn "a red apple" $from --mask mask.png -o no.png
+refuses 64 "a mask alone" "needs a picture to begin with"
+limn "a red apple" $from --strength 0.5 -o no.png
+refuses 64 "a strength alone" "needs a picture to begin with"
+limn "a red apple" $from --init away/init.png --strength 0.1 -o no.png
+refuses 64 "a strength that leaves no step" "leaves none of 5 steps"
+limn "a red apple" $from --init missing.png -o no.png
+refuses 66 "a picture that is not there" "missing\.png"
+head -c 300 away/init.png >cut.png
+limn "a red apple" $from --init cut.png -o no.png
+refuses 65 "a damaged picture" "cut\.png"
