@@ -1,7 +1,7 @@
 /* The U-Net's tensors. */
 #include <stdio.h>
 
-#include "denoise/unet_form.h"
+#include "denoise/unet_layout.h"
 
 /* Keys and values of the text, for `prefix`'s attention: never int8, since the text's rows have
  * outliers, and are read once for a picture. */
@@ -35,7 +35,7 @@ static limn_unet_block load_block(limn_loader *ld, const char *name, int d, int 
     return b;
 }
 
-static void load_transformer(limn_loader *ld, limn_unet *m, const limn_unet_form *f,
+static void load_transformer(limn_loader *ld, limn_unet *m, const limn_unet_layout *f,
                              const char *name, int level, int depth, bool only_cross,
                              limn_unet_transformer *out) {
     int d = m->channels[level];
@@ -60,7 +60,7 @@ static void load_transformer(limn_loader *ld, limn_unet *m, const limn_unet_form
                        LIMN_UNET_CONTEXTS_MOST);
 }
 
-static void load_down(limn_loader *ld, limn_unet *m, const limn_unet_form *f, int i) {
+static void load_down(limn_loader *ld, limn_unet *m, const limn_unet_layout *f, int i) {
     limn_unet_level *l = &m->down[i];
     int c = m->channels[i];
     char name[120];
@@ -82,7 +82,7 @@ static void load_down(limn_loader *ld, limn_unet *m, const limn_unet_form *f, in
 
 /* On the way up, each resnet also takes what the way down left at its resolution: the outputs of
  * that level's layers in reverse, and last of all its input. */
-static void load_up(limn_loader *ld, limn_unet *m, const limn_unet_form *f, int i) {
+static void load_up(limn_loader *ld, limn_unet *m, const limn_unet_layout *f, int i) {
     limn_unet_level *l = &m->up[i];
     int level = m->levels - 1 - i, c = m->channels[level];
     int before = m->channels[i > 0 ? level + 1 : level];
@@ -103,7 +103,7 @@ static void load_up(limn_loader *ld, limn_unet *m, const limn_unet_form *f, int 
     if (l->resamples) l->resample = limn_load_conv(ld, name, c, c, 3, 1, 1);
 }
 
-static void load_mid(limn_loader *ld, limn_unet *m, const limn_unet_form *f) {
+static void load_mid(limn_loader *ld, limn_unet *m, const limn_unet_layout *f) {
     int last = m->levels - 1, c = m->channels[last];
     m->mid_layers = f->mid_layers;
     m->mid_attends = f->mid_attends;
@@ -126,9 +126,9 @@ static void load_added_embedding(limn_loader *ld, limn_unet *m) {
 }
 
 void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) {
-    limn_unet_form f = {0};
+    limn_unet_layout f = {0};
     *out = (limn_unet){0};
-    if (ld->status == LIMN_OK) limn_unet_form_read(ld, config, out, &f);
+    if (ld->status == LIMN_OK) limn_unet_layout_read(ld, config, out, &f);
     if (ld->status != LIMN_OK) return;
     int first = out->channels[0], t = out->time_d;
     bool int8 = ld->int8;

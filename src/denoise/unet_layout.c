@@ -1,17 +1,14 @@
 /* The U-Net's configuration. */
-#include "denoise/unet_form.h"
+#include "denoise/unet_layout.h"
 
 #include <string.h>
 
 /* Keys whose value changes the network in a way that limn does not compute, and the one text that
  * is fine (beside absence and null). */
 static const char *const fixed_texts[][2] = {
-    {"_class_name", "UNet2DConditionModel"},
-    {"time_embedding_type", "positional"},
-    {"attention_type", "default"},
-    {"encoder_hid_dim_type", NULL},
-    {"time_embedding_act_fn", NULL},
-    {"timestep_post_act", NULL},
+    {"_class_name", "UNet2DConditionModel"}, {"time_embedding_type", "positional"},
+    {"attention_type", "default"},           {"encoder_hid_dim_type", NULL},
+    {"time_embedding_act_fn", NULL},         {"timestep_post_act", NULL},
     {"cross_attention_norm", NULL},
 };
 
@@ -103,7 +100,7 @@ static void read_choice(limn_loader *ld, const limn_config *c, const char *key, 
 
 /* The middle: two resnets round a transformer, one resnet alone (as diffusers builds this type),
  * or, where the key says null, nothing. */
-static void read_mid(limn_loader *ld, const limn_config *c, limn_unet_form *f) {
+static void read_mid(limn_loader *ld, const limn_config *c, limn_unet_layout *f) {
     static const char key[] = "mid_block_type";
     const char *type = "UNetMidBlock2DCrossAttn";
     if (!ld->status) ld->status = limn_config_text(c, key, type, &type, ld->err);
@@ -115,7 +112,7 @@ static void read_mid(limn_loader *ld, const limn_config *c, limn_unet_form *f) {
 
 /* How many blocks each transformer has. The way up has the way down's numbers in reverse, unless it
  * has a list of its own, which it must where the way down names every layer. */
-static void read_depths(limn_loader *ld, const limn_config *c, int levels, limn_unet_form *f) {
+static void read_depths(limn_loader *ld, const limn_config *c, int levels, limn_unet_layout *f) {
     static const char down[] = "transformer_layers_per_block";
     static const char up[] = "reverse_transformer_layers_per_block";
     int up_layers[LIMN_UNET_LEVELS_MOST];
@@ -187,7 +184,7 @@ static void read_added_embedding(limn_loader *ld, const limn_config *c, limn_une
 }
 
 /* Groups must divide the channels they norm, heads the width they share. */
-static void check_divisions(limn_loader *ld, const limn_unet *m, const limn_unet_form *f) {
+static void check_divisions(limn_loader *ld, const limn_unet *m, const limn_unet_layout *f) {
     for (int i = 0; i < m->levels && !ld->status; i++) {
         if (m->channels[i] % f->groups != 0)
             limn_load_fail(ld, LIMN_E_INPUT,
@@ -203,7 +200,8 @@ static void check_divisions(limn_loader *ld, const limn_unet *m, const limn_unet
                        m->channels[0]);
 }
 
-static void read_levels_of(limn_loader *ld, const limn_config *c, limn_unet *m, limn_unet_form *f) {
+static void read_levels_of(limn_loader *ld, const limn_config *c, limn_unet *m,
+                           limn_unet_layout *f) {
     if (!ld->status)
         ld->status = limn_config_ints(c, "block_out_channels", 0, 1, 16384, m->channels,
                                       LIMN_UNET_LEVELS_MOST, &m->levels, ld->err);
@@ -222,7 +220,8 @@ static void read_levels_of(limn_loader *ld, const limn_config *c, limn_unet *m, 
             limn_config_bools(c, "only_cross_attention", m->levels, false, f->only_cross, ld->err);
 }
 
-void limn_unet_form_read(limn_loader *ld, const limn_config *c, limn_unet *m, limn_unet_form *f) {
+void limn_unet_layout_read(limn_loader *ld, const limn_config *c, limn_unet *m,
+                           limn_unet_layout *f) {
     bool swish = false, scale_shift = false;
     int pad = 0;
     double eps = 0;
