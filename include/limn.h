@@ -163,6 +163,29 @@ LIMN_API limn_model_info limn_model_describe(const limn_model *model);
  * as long as the model. Cannot fail. */
 LIMN_API limn_lora_info limn_model_lora(const limn_model *model, int i);
 
+/* How a model is converted. Zeroed = as it is. */
+typedef struct limn_convert_options {
+    /* What its numbers are stored in: NULL or "keep", "f32", "f16", "bf16", or "q8_0" (GGUF only).
+     */
+    const char *type;
+    bool force; /* replace a file that is there; a folder is never replaced */
+    /* Parts from elsewhere, as in limn_open_options; each may be NULL. */
+    const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
+    void *user; /* handed to the callback, which runs on the calling thread */
+    /* Now and then, with the bytes written and all there will be; returning false stops with
+     * LIMN_E_CANCELLED and leaves nothing. May be NULL. */
+    bool (*progress)(void *user, uint64_t done, uint64_t total);
+} limn_convert_options;
+
+/* Writes the model at `in`, which is anything that limn_model_open takes, as a model of another
+ * kind, told by the name's ending: .safetensors or .gguf, one file with the configurations and
+ * tokenizers inside; else a folder in diffusers' layout. options may be NULL. The output appears
+ * whole or not at all. Fails as opening does, with LIMN_E_USAGE for a type that the output cannot
+ * have, LIMN_E_INPUT where a number does not fit into the type, LIMN_E_CREATE, LIMN_E_IO (a full
+ * disk), LIMN_E_CANCELLED. */
+LIMN_API limn_status limn_convert(const char *in, const char *out,
+                                  const limn_convert_options *options, limn_error *error);
+
 /* ---- what can be asked for ------------------------------------------------------------------- */
 
 /* A sampler or a schedule: the name one types, A1111's name, and a line about it. */

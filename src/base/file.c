@@ -353,32 +353,109 @@ static limn_status may_take(const char *path, bool overwrite, limn_error *err) {
     return LIMN_OK;
 }
 
-limn_status limn_file_write(const char *path, const void *data, size_t size, bool overwrite,
-                            limn_error *err) {
+struct limn_writer {
+    char *path, *temp;
+    int fd;
+    bool overwrite;
+};
+
+limn_status limn_writer_open(const char *path, bool overwrite, limn_writer **out, limn_error *err) {
+    *out = NULL;
     limn_status status = may_take(path, overwrite, err);
     if (status != LIMN_OK) return status;
-    char *temp;
-    int fd = open_temporary(path, &temp);
-    if (fd < 0) return fail(err, kind_of(errno), path, "cannot be created", errno);
-
-    int code = write_fully(fd, data, size);
-    if (code == 0) code = flush(fd);
-    if (close(fd) != 0 && code == 0 && errno != EINTR) code = errno;
-    if (code != 0) {
-        status = fail(err, LIMN_E_IO, path, "cannot be written", code);
-    } else {
-        code = overwrite ? (rename(temp, path) == 0 ? 0 : errno) : name_new(temp, path);
-        if (code == EEXIST)
-            status = fail(err, LIMN_E_CREATE, path, "not overwritten", code);
-        else if (code != 0)
-            status = fail(err, kind_of(code), path, "cannot be created", code);
+    limn_writer *w = calloc(1, sizeof *w);
+    char *own = strdup(path);
+    if (!w || !own) {
+        free(w);
+        free(own);
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to write it", path);
     }
-    if (status != LIMN_OK)
-        unlink(temp);
-    else
-        flush_folder(path);
-    free(temp);
+    *w = (limn_writer){.path = own, .overwrite = overwrite};
+    w->fd = open_temporary(path, &w->temp);
+    if (w->fd < 0) {
+        status = fail(err, kind_of(errno), path, "cannot be created", errno);
+        free(w->path);
+        free(w);
+        return status;
+    }
+    *out = w;
+    return LIMN_OK;
+}
+
+limn_status limn_writer_add(limn_writer *w, const void *data, size_t size, limn_error *err) {
+    int code = write_fully(w->fd, data, size);
+    return code ? fail(err, LIMN_E_IO, w->path, "cannot be written", code) : LIMN_OK;
+}
+
+/* Gives what was written its name. */
+static limn_status name_written(const limn_writer *w, limn_error *err) {
+    int code =
+        w->overwrite ? (rename(w->temp, w->path) == 0 ? 0 : errno) : name_new(w->temp, w->path);
+    if (code == EEXIST) return fail(err, LIMN_E_CREATE, w->path, "not overwritten", code);
+    if (code != 0) return fail(err, kind_of(code), w->path, "cannot be created", code);
+    flush_folder(w->path);
+    return LIMN_OK;
+}
+
+limn_status limn_writer_close(limn_writer *w, bool keep, limn_error *err) {
+    if (!w) return LIMN_OK;
+    limn_status status = LIMN_OK;
+    int code = keep ? flush(w->fd) : 0;
+    if (close(w->fd) != 0 && code == 0 && errno != EINTR) code = errno;
+    if (keep && code != 0) status = fail(err, LIMN_E_IO, w->path, "cannot be written", code);
+    if (keep && status == LIMN_OK) status = name_written(w, err);
+    if (!keep || status != LIMN_OK) unlink(w->temp);
+    free(w->temp);
+    free(w->path);
+    free(w);
     return status;
+}
+
+limn_status limn_file_write(const char *path, const void *data, size_t size, bool overwrite,
+                            limn_error *err) {
+    limn_writer *w;
+    limn_status status = limn_writer_open(path, overwrite, &w, err);
+    if (status != LIMN_OK) return status;
+    status = limn_writer_add(w, data, size, err);
+    if (status == LIMN_OK) return limn_writer_close(w, true, err);
+    limn_writer_close(w, false, NULL);
+    return status;
+}
+
+limn_status limn_file_begin_folder(const char *path, char **temp, limn_error *err) {
+    struct stat st;
+    *temp = NULL;
+    if (lstat(path, &st) == 0) {
+        if (!S_ISDIR(st.st_mode)) return fail(err, LIMN_E_CREATE, path, "not overwritten", EEXIST);
+        /* rename takes the place of an empty folder; whether it is one, shows now and then. */
+        if (rmdir(path) == 0) {
+            if (mkdir(path, 0777) != 0)
+                return fail(err, kind_of(errno), path, "cannot be created", errno);
+        } else {
+            return limn_fail(err, LIMN_E_CREATE,
+                             "%s: there is a folder of that name, and one that holds something is "
+                             "never replaced",
+                             path);
+        }
+    }
+    int fd = open_temporary(path, temp);
+    if (fd < 0) return fail(err, kind_of(errno), path, "cannot be created", errno);
+    close(fd);
+    if (unlink(*temp) == 0 && mkdir(*temp, 0777) == 0) return LIMN_OK;
+    limn_status status = fail(err, kind_of(errno), path, "cannot be created", errno);
+    free(*temp);
+    *temp = NULL;
+    return status;
+}
+
+limn_status limn_file_end_folder(const char *temp, const char *path, limn_error *err) {
+    if (rename(temp, path) != 0) return fail(err, LIMN_E_CREATE, path, "cannot be created", errno);
+    flush_folder(path);
+    return LIMN_OK;
+}
+
+void limn_file_remove(const char *path) {
+    if (unlink(path) != 0) rmdir(path);
 }
 
 /* Appends `size` bytes at the end, where the file's length was `before`; takes them back where only

@@ -77,6 +77,30 @@ bool limn_file_is_folder(const char *path); /* false where it does not exist */
 limn_status limn_file_write(const char *path, const void *data, size_t size, bool overwrite,
                             limn_error *err);
 
+/* A file that is being written piece by piece, and appears when it is whole. */
+typedef struct limn_writer limn_writer;
+
+/* Begins one, under a temporary name beside `path`. Fails as limn_file_write does; *out is NULL
+ * then, and else the caller's, for limn_writer_close. */
+limn_status limn_writer_open(const char *path, bool overwrite, limn_writer **out, limn_error *err);
+
+/* Adds bytes at its end. LIMN_E_IO where the disk is full. */
+limn_status limn_writer_add(limn_writer *w, const void *data, size_t size, limn_error *err);
+
+/* Ends it, and releases w: with keep it gets its name (fails as limn_file_write does), else, and
+ * after a failure, nothing is left of it. NULL is fine. */
+limn_status limn_writer_close(limn_writer *w, bool keep, limn_error *err);
+
+/* Begins a folder that appears when all of it is there: makes an empty one under a temporary name
+ * beside `path`. *temp is the caller's. LIMN_E_CREATE where `path` is there and no empty folder. */
+limn_status limn_file_begin_folder(const char *path, char **temp, limn_error *err);
+
+/* Gives a folder from limn_file_begin_folder its name. LIMN_E_CREATE. */
+limn_status limn_file_end_folder(const char *temp, const char *path, limn_error *err);
+
+/* Removes a file, or an empty folder, of a thing that was begun and failed. */
+void limn_file_remove(const char *path);
+
 /* Appends one line in a single write and flushes it to the disk: a manifest's row is there whole or
  * not at all. If the file's last byte is not a line feed (a crash in mid-write), starts a new line
  * first. LIMN_E_CREATE, LIMN_E_IO. */

@@ -37,6 +37,8 @@ static int run(const limn_tool_options *options) {
         return limn_tool_list(options);
     case LIMN_TOOL_BENCH:
         return limn_tool_bench(options);
+    case LIMN_TOOL_CONVERT:
+        return limn_tool_convert(options);
     case LIMN_TOOL_DRAW:
         break;
     }

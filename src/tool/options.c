@@ -17,6 +17,7 @@ enum {
     OPT_PRECISION,
     OPT_TAESD,
     OPT_LORA,
+    OPT_TYPE,
     OPT_JSON,
     OPT_DRY_RUN,
     OPT_FORCE,
@@ -35,7 +36,7 @@ enum {
 
 #define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
 #define RENDERS (MAKES | LIMN_TOOL_AGAIN)
-#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH)
+#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH | LIMN_TOOL_CONVERT)
 
 static const char letters[] = ":o:n:s:g:m:t:qh";
 
@@ -59,6 +60,7 @@ static const struct option own_options[] = {
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
     {"lora", required_argument, NULL, OPT_LORA},
+    {"type", required_argument, NULL, OPT_TYPE},
     {"json", no_argument, NULL, OPT_JSON},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"force", no_argument, NULL, OPT_FORCE},
@@ -106,7 +108,8 @@ static const struct {
     {OPT_TAESD, RENDERS},
     {OPT_VERSION, ALL},
     {OPT_DRY_RUN, RENDERS},
-    {OPT_FORCE, RENDERS},
+    {OPT_FORCE, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_TYPE, LIMN_TOOL_CONVERT},
     {OPT_SET, LIMN_TOOL_AGAIN},
     {OPT_LORA, RENDERS},
     {OPT_JSON, RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_BENCH},
@@ -116,10 +119,10 @@ static const struct {
     {OPT_RUNS, LIMN_TOOL_BENCH},
     {OPT_INIT, RENDERS},
     {OPT_MASK, RENDERS},
-    {OPT_VAE, RENDERS},
-    {OPT_TEXT_ENCODER, RENDERS},
-    {OPT_TEXT_ENCODER_2, RENDERS},
-    {OPT_TOKENIZER, RENDERS},
+    {OPT_VAE, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_TEXT_ENCODER, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_TEXT_ENCODER_2, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_TOKENIZER, RENDERS | LIMN_TOOL_CONVERT},
 };
 
 static const struct {
@@ -127,7 +130,7 @@ static const struct {
     limn_tool_command command;
 } commands[] = {
     {"batch", LIMN_TOOL_BATCH},   {"again", LIMN_TOOL_AGAIN}, {"show", LIMN_TOOL_SHOW},
-    {"samplers", LIMN_TOOL_LIST}, {"bench", LIMN_TOOL_BENCH},
+    {"samplers", LIMN_TOOL_LIST}, {"bench", LIMN_TOOL_BENCH}, {"convert", LIMN_TOOL_CONVERT},
 };
 
 limn_tool_command limn_tool_command_find(const char *word) {
@@ -222,6 +225,8 @@ static const char **text_place(int value, limn_tool_options *o) {
         return &o->model;
     case OPT_ARCH:
         return &o->arch;
+    case OPT_TYPE:
+        return &o->type;
     case OPT_NEGATIVE:
         return &o->negative;
     case OPT_PRECISION:
@@ -392,13 +397,24 @@ static int wrong_command(const option_table *table, limn_tool_command command, i
     return limn_tool_fail(LIMN_E_USAGE, "%s takes no --%s%s", command_word(command), name, hint);
 }
 
+/* How many names a command takes beside its options. */
+static int names_wanted(limn_tool_command command) {
+    if (command == LIMN_TOOL_CONVERT) return 2;
+    return command == LIMN_TOOL_LIST || command == LIMN_TOOL_BENCH ? 0 : 1;
+}
+
 /* What is left over after the options: the prompt, file or picture. */
 static int read_operands(int argc, char **argv, limn_tool_options *o) {
     int left = argc - optind;
-    int wanted = o->command == LIMN_TOOL_LIST || o->command == LIMN_TOOL_BENCH ? 0 : 1;
+    int wanted = names_wanted(o->command);
     if (left == wanted || o->help || o->version) {
         o->operand = left > 0 ? argv[optind] : NULL;
+        o->target = left > 1 ? argv[optind + 1] : NULL;
         return LIMN_OK;
+    }
+    if (o->command == LIMN_TOOL_CONVERT && left < wanted) {
+        return limn_tool_fail(LIMN_E_USAGE, "convert wants a model and the name of what it is to "
+                                            "become after it: limn convert IN OUT");
     }
     if (left == 0) {
         if (o->command != LIMN_TOOL_DRAW) {
@@ -419,7 +435,10 @@ static int read_operands(int argc, char **argv, limn_tool_options *o) {
                               left, argv[optind], argv[optind + 1], left > 2 ? " ..." : "");
     }
     return limn_tool_fail(LIMN_E_USAGE, "%s takes %s, so '%s' is too much",
-                          command_word(o->command), wanted ? "one name" : "no name",
+                          command_word(o->command),
+                          wanted == 0   ? "no name"
+                          : wanted == 1 ? "one name"
+                                        : "two names",
                           argv[optind + wanted]);
 }
 

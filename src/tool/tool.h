@@ -31,6 +31,7 @@ typedef enum limn_tool_command {
     LIMN_TOOL_SHOW = 8,
     LIMN_TOOL_LIST = 16,
     LIMN_TOOL_BENCH = 32,
+    LIMN_TOOL_CONVERT = 128,
 } limn_tool_command;
 
 /* A --lora FILE[:SCALE]. */
@@ -43,7 +44,9 @@ typedef struct limn_tool_lora {
 /* The command line, read. A NULL string or a false has_... = not given. Strings are argv's. */
 typedef struct limn_tool_options {
     limn_tool_command command;
-    const char *operand; /* the prompt, the prompt file or the picture; NULL = none */
+    const char *operand; /* the prompt, the prompt file, the picture or model; NULL = none */
+    const char *target;  /* what convert writes */
+    const char *type;    /* what numbers it becomes */
     const char *output, *model, *precision, *taesd, *negative, *sampler, *schedule, *rng, *arch;
     const char *init, *mask;
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
@@ -247,12 +250,13 @@ bool limn_tool_interrupted(void);
 
 /* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c, bench.c ------------------ */
 
-int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */
-int limn_tool_batch(const limn_tool_options *options); /* limn batch prompts.txt */
-int limn_tool_again(const limn_tool_options *options); /* limn again apple.png */
-int limn_tool_show(const limn_tool_options *options);  /* limn show apple.png */
-int limn_tool_list(const limn_tool_options *options);  /* limn samplers */
-int limn_tool_bench(const limn_tool_options *options); /* limn bench */
+int limn_tool_draw(const limn_tool_options *options);    /* limn "a red apple" */
+int limn_tool_batch(const limn_tool_options *options);   /* limn batch prompts.txt */
+int limn_tool_again(const limn_tool_options *options);   /* limn again apple.png */
+int limn_tool_show(const limn_tool_options *options);    /* limn show apple.png */
+int limn_tool_list(const limn_tool_options *options);    /* limn samplers */
+int limn_tool_bench(const limn_tool_options *options);   /* limn bench */
+int limn_tool_convert(const limn_tool_options *options); /* limn convert model.gguf folder */
 
 /* Prints a request as lines "name   value", for show and --dry-run. */
 void limn_tool_print_request(FILE *to, const limn_request *request);

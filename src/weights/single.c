@@ -40,6 +40,9 @@ static const struct {
     {"diffusion_model.", LIMN_PART_UNET},
     {"text_encoders.clip_l.transformer.", LIMN_PART_TEXT},
     {"text_encoders.clip_g.transformer.", LIMN_PART_TEXT_2},
+    {"u.", LIMN_PART_UNET}, /* GGUF's names have 63 bytes at most; see convert.c */
+    {"t.", LIMN_PART_TEXT},
+    {"t2.", LIMN_PART_TEXT_2},
 };
 
 /* A tensor that only one part has, by which a file of that part alone is known. */

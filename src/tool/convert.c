@@ -1,0 +1,50 @@
+/* `limn convert IN OUT`: a model in another container. */
+#include "tool/tool.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How far the conversion is, as it was last shown. */
+typedef struct showing {
+    bool quiet, terminal;
+    int percent;
+} showing;
+
+static bool show(void *user, uint64_t done, uint64_t total) {
+    showing *s = user;
+    if (limn_tool_interrupted()) return false;
+    int percent = total > 0 ? (int)(100.0 * (double)done / (double)total) : 100;
+    if (s->quiet || !s->terminal || percent == s->percent) return true;
+    s->percent = percent;
+    fprintf(stderr, "\r%3d %% of %" PRIu64 " MB", percent, total / 1000000);
+    fflush(stderr);
+    return true;
+}
+
+int limn_tool_convert(const limn_tool_options *o) {
+    const char *term = getenv("TERM");
+    showing s = {.quiet = o->quiet,
+                 .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0,
+                 .percent = -1};
+    const limn_convert_options how = {
+        .type = o->type,
+        .force = o->force,
+        .vae = o->vae,
+        .text_encoder = o->text_encoder,
+        .text_encoder_2 = o->text_encoder_2,
+        .tokenizer = o->tokenizer,
+        .user = &s,
+        .progress = show,
+    };
+    limn_error error;
+    limn_tool_interrupt_catch();
+    limn_status status = limn_convert(o->operand, o->target, &how, &error);
+    if (s.percent >= 0) fprintf(stderr, "\r%24s\r", "");
+    if (status != LIMN_OK) return limn_tool_fail_with(&error);
+    if (!o->quiet) {
+        limn_tool_print_text(stdout, o->target, 0);
+        putchar('\n');
+    }
+    return LIMN_OK;
+}

@@ -1,0 +1,349 @@
+/* A model becomes a file or folder of another kind: what goes into it, under which names and in
+ * which types. */
+#include "weights/convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/original.h"
+
+/* The kinds of output. */
+typedef enum kind { FOLDER, SAFETENSORS, GGUF } kind;
+
+/* The components that have tensors: where they lie in a folder, and how their names begin in a
+ * GGUF file, where a name has 63 bytes at most. */
+static const struct {
+    const char *component, *file, *gguf;
+} parts[] = {
+    {"text_encoder", "text_encoder/model.safetensors", "t."},
+    {"text_encoder_2", "text_encoder_2/model.safetensors", "t2."},
+    {"unet", "unet/diffusion_pytorch_model.safetensors", "u."},
+    {"vae", "vae/diffusion_pytorch_model.safetensors", "vae."},
+};
+
+enum { PARTS = sizeof parts / sizeof *parts, FILES_PART = PARTS };
+
+/* The files beside the tensors. */
+static const char *const files[] = {
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder_2/config.json",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+    "tokenizer_2/merges.txt",
+    "tokenizer_2/special_tokens_map.json",
+    "tokenizer_2/tokenizer_config.json",
+    "tokenizer_2/vocab.json",
+    "unet/config.json",
+    "vae/config.json",
+    "LICENSE",
+    "README.md",
+};
+
+/* A conversion under way. */
+typedef struct conversion {
+    limn_folder *folder;
+    kind kind;
+    bool keep;        /* types stay */
+    limn_dtype dtype; /* else what they become */
+    const char *path; /* of the output, without slashes at its end */
+    limn_out out;
+    limn_out_tensor *tensors; /* [count] */
+    size_t count, room;
+    limn_error *err;
+} conversion;
+
+/* ---- what is wanted -------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *end) {
+    const size_t length = strlen(text), n = strlen(end);
+    return length > n && strcmp(text + length - n, end) == 0;
+}
+
+static limn_status read_type(conversion *c, const char *type) {
+    static const struct {
+        const char *name;
+        limn_dtype dtype;
+    } types[] = {{"f32", LIMN_F32}, {"f16", LIMN_F16}, {"bf16", LIMN_BF16}, {"q8_0", LIMN_Q8_0}};
+    c->keep = !type || strcmp(type, "keep") == 0;
+    if (c->keep) return LIMN_OK;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(type, types[i].name) != 0) continue;
+        c->dtype = types[i].dtype;
+        if (c->dtype != LIMN_Q8_0 || c->kind == GGUF) return LIMN_OK;
+        return limn_fail(c->err, LIMN_E_USAGE, "%s: only a .gguf file can hold q8_0", c->path);
+    }
+    return limn_fail(c->err, LIMN_E_USAGE,
+                     "there is no type '%s'; there are keep, f32, f16, bf16 and q8_0", type);
+}
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+/* The type nearest to what is stored that the output can hold, without a loss. */
+static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
+    uint32_t type;
+    const bool half = limn_dtype_is_half(t->dtype);
+    if (t->transposed) return half ? LIMN_F16 : t->dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
+    if (c->kind == GGUF && !limn_gguf_type(t->dtype, &type)) return half ? LIMN_F16 : LIMN_I8;
+    if (c->kind != GGUF && limn_dtype_block(t->dtype) > 1) return LIMN_F32;
+    return t->dtype;
+}
+
+/* The type that a tensor is stored in. Q8_0 is for matrices whose rows are whole blocks; other
+ * matrices become float16 beside it, and what has one dimension stays as it is. */
+static limn_dtype dtype_for(const conversion *c, const limn_tensor *t) {
+    if (c->keep || !limn_dtype_is_float(t->dtype)) return kept_dtype(c, t);
+    if (c->dtype != LIMN_Q8_0) return c->dtype;
+    if (t->rank < 2) return kept_dtype(c, t);
+    return t->shape[t->rank - 1] % limn_dtype_block(LIMN_Q8_0) == 0 ? LIMN_Q8_0 : LIMN_F16;
+}
+
+/* The U-Net's names are too long for GGUF, those of the original layout are not. Both kinds of
+ * SDXL's and unCLIP's added embeddings have the same name there, so the latter keeps its own. */
+static void short_name(const limn_tensors *unet, const char *name, char *out, size_t size) {
+    char base[LIMN_ORIGINAL_BYTES], original[LIMN_ORIGINAL_BYTES];
+    const char *dot = strrchr(name, '.');
+    const int length = dot ? (int)(dot - name) : 0;
+    snprintf(base, sizeof base, "%.*s", length, name);
+    if (strncmp(name, "class_embedding", 15) != 0 && limn_original_name(unet, base, original))
+        snprintf(out, size, "u.%s%s", original, dot);
+    else
+        snprintf(out, size, "u.%s", name);
+}
+
+static limn_out_tensor *add(conversion *c) {
+    if (c->count == c->room) {
+        const size_t room = 2 * c->room + 256;
+        limn_out_tensor *tensors = realloc(c->tensors, room * sizeof *tensors);
+        if (!tensors) return NULL;
+        c->tensors = tensors;
+        c->room = room;
+    }
+    limn_out_tensor *t = &c->tensors[c->count++];
+    *t = (limn_out_tensor){0};
+    return t;
+}
+
+static limn_status no_memory(const conversion *c) {
+    return limn_fail(c->err, LIMN_E_MEMORY, "%s: no memory to convert it", c->path);
+}
+
+static limn_status add_tensor(conversion *c, int part, const limn_tensors *all,
+                              const limn_tensor *t) {
+    limn_out_tensor *to = add(c);
+    if (!to) return no_memory(c);
+    if (strlen(t->name) >= sizeof to->name - 32)
+        return limn_fail(c->err, LIMN_E_INPUT, "tensor %.200s...: its name is too long", t->name);
+    to->part = part;
+    to->tensor = t;
+    to->dtype = dtype_for(c, t);
+    to->rank = t->rank;
+    memcpy(to->shape, t->shape, sizeof to->shape);
+    to->bytes = t->count / limn_dtype_block(to->dtype) * limn_dtype_bytes(to->dtype);
+    if (c->kind == FOLDER)
+        snprintf(to->name, sizeof to->name, "%s", t->name);
+    else if (c->kind == SAFETENSORS)
+        snprintf(to->name, sizeof to->name, "%s.%s", parts[part].component, t->name);
+    else if (strcmp(parts[part].component, "unet") == 0)
+        short_name(all, t->name, to->name, sizeof to->name);
+    else
+        snprintf(to->name, sizeof to->name, "%s%s", parts[part].gguf, t->name);
+    return LIMN_OK;
+}
+
+/* The components' tensors. Which components there are, their configurations tell. */
+static limn_status add_parts(conversion *c) {
+    limn_status status = LIMN_OK;
+    for (int part = 0; part < PARTS && status == LIMN_OK; part++) {
+        char config[80];
+        const limn_tensors *all;
+        snprintf(config, sizeof config, "%s/config.json", parts[part].component);
+        if (!limn_folder_has(c->folder, config)) continue;
+        status = limn_folder_tensors(c->folder, parts[part].component, &all, c->err);
+        for (size_t i = 0; status == LIMN_OK && i < limn_tensors_count(all); i++)
+            status = add_tensor(c, part, all, limn_tensors_at(all, i));
+    }
+    return status;
+}
+
+/* The other files, each a tensor of bytes. */
+static limn_status add_files(conversion *c) {
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && status == LIMN_OK; i++) {
+        if (!limn_folder_has(c->folder, files[i])) continue;
+        limn_out_tensor *to = add(c);
+        if (!to) return no_memory(c);
+        status = limn_folder_bytes(c->folder, files[i], &to->file, c->err);
+        to->part = FILES_PART;
+        to->dtype = c->kind == GGUF ? LIMN_I8 : LIMN_U8;
+        to->rank = 1;
+        to->shape[0] = to->bytes = to->file.size;
+        snprintf(to->name, sizeof to->name, "%s%s", c->kind == FOLDER ? "" : "limn.file/",
+                 files[i]);
+    }
+    return status;
+}
+
+/* In the order of the output: wide numbers first, so that each is aligned, then by name. */
+static int by_width(const void *a, const void *b) {
+    const limn_out_tensor *x = *(limn_out_tensor *const *)a, *y = *(limn_out_tensor *const *)b;
+    const size_t wide = limn_dtype_bytes(x->dtype), other = limn_dtype_bytes(y->dtype);
+    if (wide != other) return wide > other ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The tensors of one part, or of all (part -1), in their order; *list is the caller's. */
+static limn_status sort_tensors(const conversion *c, int part, const limn_out_tensor ***list,
+                                size_t *count) {
+    *list = calloc(c->count + 1, sizeof **list);
+    *count = 0;
+    if (!*list) return no_memory(c);
+    for (size_t i = 0; i < c->count; i++)
+        if (part < 0 || c->tensors[i].part == part) (*list)[(*count)++] = &c->tensors[i];
+    qsort(*list, *count, sizeof **list, by_width);
+    return LIMN_OK;
+}
+
+/* ---- one file -------------------------------------------------------------------------------- */
+
+/* ggml's number for what most of a file is. */
+static limn_gguf_facts gguf_facts(const conversion *c) {
+    static const struct {
+        limn_dtype dtype;
+        int type;
+    } types[] = {{LIMN_F32, 0}, {LIMN_F16, 1}, {LIMN_Q8_0, 7}, {LIMN_BF16, 32}};
+    limn_gguf_facts facts = {.name = limn_folder_name(c->folder)};
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        uint64_t bytes = 0;
+        for (size_t k = 0; k < c->count; k++)
+            bytes += c->tensors[k].dtype == types[i].dtype ? c->tensors[k].bytes : 0;
+        if (bytes > most) facts.file_type = types[i].type;
+        most = bytes > most ? bytes : most;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        facts.quantised = facts.quantised || limn_dtype_block(c->tensors[i].dtype) > 1;
+    return facts;
+}
+
+/* Writes part of the conversion (-1: all) as one file. */
+static limn_status write_file(conversion *c, const char *path, int part) {
+    const limn_out_tensor **list;
+    size_t count;
+    limn_status status = sort_tensors(c, part, &list, &count);
+    if (status == LIMN_OK)
+        status = limn_writer_open(path, c->out.options->force, &c->out.writer, c->err);
+    if (status == LIMN_OK && c->kind == GGUF) {
+        const limn_gguf_facts facts = gguf_facts(c);
+        status = limn_gguf_write(&c->out, &facts, list, count, c->err);
+    } else if (status == LIMN_OK) {
+        status = limn_safetensors_write(&c->out, list, count, c->err);
+    }
+    free(list);
+    /* The input's files must be what they were, or the output is half of one and half of another.
+     */
+    if (status == LIMN_OK) status = limn_folder_check(c->folder, c->err);
+    limn_status closed =
+        limn_writer_close(c->out.writer, status == LIMN_OK, status == LIMN_OK ? c->err : NULL);
+    c->out.writer = NULL;
+    return status == LIMN_OK ? closed : status;
+}
+
+/* ---- a folder -------------------------------------------------------------------------------- */
+
+/* Calls with each folder and file of the output's folder `root`, folders before what is in them. */
+static limn_status each_place(conversion *c, const char *root,
+                              limn_status (*place)(conversion *c, const char *path, int part,
+                                                   const limn_out_tensor *file)) {
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < c->count && status == LIMN_OK; i++) {
+        const limn_out_tensor *t = &c->tensors[i];
+        const bool tensors = t->part != FILES_PART;
+        if (tensors && i > 0 && c->tensors[i - 1].part == t->part) continue;
+        char *path = limn_path_join(root, tensors ? parts[t->part].file : t->name);
+        status = path ? place(c, path, t->part, tensors ? NULL : t) : no_memory(c);
+        free(path);
+    }
+    return status;
+}
+
+static limn_status write_place(conversion *c, const char *path, int part,
+                               const limn_out_tensor *file) {
+    char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    limn_status status = folder ? limn_file_make_folder(folder, c->err) : no_memory(c);
+    free(folder);
+    if (status != LIMN_OK) return status;
+    if (!file) return write_file(c, path, part);
+    c->out.done += file->bytes;
+    return limn_file_write(path, file->file.data, file->file.size, false, c->err);
+}
+
+/* Removes what write_place may have written; a folder goes with its last file. */
+static limn_status remove_place(conversion *c, const char *path, int part,
+                                const limn_out_tensor *file) {
+    (void)c, (void)part, (void)file;
+    char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+    limn_file_remove(path);
+    if (folder) limn_file_remove(folder);
+    free(folder);
+    return LIMN_OK;
+}
+
+static limn_status write_folder(conversion *c) {
+    char *temp;
+    limn_status status = limn_file_begin_folder(c->path, &temp, c->err);
+    if (status != LIMN_OK) return status;
+    status = each_place(c, temp, write_place);
+    if (status == LIMN_OK) status = limn_file_end_folder(temp, c->path, c->err);
+    if (status != LIMN_OK) {
+        each_place(c, temp, remove_place);
+        limn_file_remove(temp);
+    }
+    free(temp);
+    return status;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static limn_status convert(conversion *c, const char *in) {
+    limn_status status = read_type(c, c->out.options->type);
+    const limn_convert_options *how = c->out.options;
+    const limn_folder_asides asides = {.vae = how->vae,
+                                       .text_encoder = how->text_encoder,
+                                       .text_encoder_2 = how->text_encoder_2,
+                                       .tokenizer = how->tokenizer};
+    if (status == LIMN_OK) status = limn_folder_open_with(in, &asides, &c->folder, c->err);
+    if (status == LIMN_OK) status = add_parts(c);
+    if (status == LIMN_OK) status = add_files(c);
+    for (size_t i = 0; i < c->count; i++) c->out.total += c->tensors[i].bytes;
+    if (status != LIMN_OK) return status;
+    return c->kind == FOLDER ? write_folder(c) : write_file(c, c->path, -1);
+}
+
+limn_status limn_convert(const char *in, const char *out, const limn_convert_options *options,
+                         limn_error *error) {
+    static const limn_convert_options plain = {0};
+    size_t length = strlen(out);
+    while (length > 1 && out[length - 1] == '/') length--;
+    if (length == 0) return limn_fail(error, LIMN_E_USAGE, "the output's name is empty");
+    char *path = strndup(out, length);
+    conversion c = {.path = path ? path : out, .err = error};
+    c.out = (limn_out){.options = options ? options : &plain,
+                       .numbers = malloc(LIMN_OUT_NUMBERS * sizeof(float)),
+                       .stored = malloc(LIMN_OUT_NUMBERS * sizeof(float))};
+    if (out[length] != '/' && path)
+        c.kind = ends_in(path, ".gguf")          ? GGUF
+                 : ends_in(path, ".safetensors") ? SAFETENSORS
+                                                 : FOLDER;
+    limn_status status = path && c.out.numbers && c.out.stored ? convert(&c, in) : no_memory(&c);
+    limn_folder_close(c.folder);
+    free(c.tensors);
+    free(c.out.numbers);
+    free(c.out.stored);
+    free(path);
+    return status;
+}

@@ -1,0 +1,53 @@
+# limn convert
+
+limn convert "$LIMN_MODEL" model.safetensors
+gives 0 "convert to one file"
+same_text "says its name" model.safetensors "$(cat "$T/out")"
+limn convert "$LIMN_MODEL" model.gguf --type q8_0 -q
+gives 0 "convert to GGUF"
+is "says nothing with -q" [ ! -s "$T/out" ]
+limn convert model.safetensors folder
+gives 0 "convert to a folder"
+limn convert model.safetensors folder2/ --type f16
+gives 0 "convert to a folder/"
+for file in $(cd "$LIMN_MODEL" && ls -d unet/* vae/* text_encoder/* tokenizer/* scheduler/*); do
+    is "the folder has $file" [ -f "folder/$file" ]
+done
+is "a configuration is the same file" cmp -s "$LIMN_MODEL/unet/config.json" folder/unet/config.json
+small "a cat" -s 1 -m model.gguf -o cat.png
+gives 0 "q8_0 draws"
+
+limn convert "$LIMN_MODEL" model.gguf
+refuses 73 "a file that is there" "model\.gguf: not overwritten"
+limn convert "$LIMN_MODEL" model.gguf --force
+gives 0 "--force replaces it"
+limn convert "$LIMN_MODEL" folder --force
+refuses 73 "a folder that is there" "never replaced"
+limn convert "$LIMN_MODEL"
+refuses 64 "no output" "limn convert IN OUT"
+limn convert "$LIMN_MODEL" a.gguf b.gguf
+refuses 64 "two outputs" "two names"
+limn convert "$LIMN_MODEL" a.gguf --type f12
+refuses 64 "a type that is none" "f12.*keep, f32"
+limn convert "$LIMN_MODEL" a.gguf --steps 2
+refuses 64 "an option of others" "convert takes no --steps"
+limn convert nowhere a.gguf
+refuses 66 "a model that is not there" "nowhere"
+
+mkdir small && cd small || exit 1
+(
+    ulimit -f 1000
+    limn convert "$LIMN_MODEL" a.gguf
+    echo $status >"$T/status"
+)
+status=$(cat "$T/status")
+refuses 74 "a disk that is full" "a\.gguf: cannot be written"
+(
+    ulimit -f 1000
+    limn convert "$LIMN_MODEL" a
+    echo $status >"$T/status"
+)
+status=$(cat "$T/status")
+refuses 74 "a disk that is full, a folder" "cannot be written"
+is "leaves nothing" [ -z "$(ls -A)" ]
+cd .. || exit 1
