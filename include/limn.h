@@ -99,6 +99,7 @@ typedef struct limn_model_info {
     const char *taesd_name;   /* the TAESD that decodes in the VAE's place; "" where none does */
     const char *taesd_sha256; /* of its file, 64 hex digits; "" where none does */
     int lora_count;           /* LoRA files that were merged into it; see limn_model_lora */
+    const char *family; /* "Stable Diffusion 1.x", by shapes and, where those do not tell, name */
 } limn_model_info;
 
 /* A LoRA file to be merged into a model. */
@@ -262,8 +263,8 @@ typedef struct limn_request {
                       * strength) steps are made; 0 = 0.75, for an inpainting model 1 */
 } limn_request;
 
-/* Fills a request with the model's preferences (its own "limn" key's, else 20 steps and
- * guidance 7.5, which distilled models do not want), an empty prompt and seed 0. */
+/* Fills a request with the model's preferences (its own "limn" key's, else what its family is used
+ * with: docs/formats.md), an empty prompt and seed 0. */
 LIMN_API void limn_request_defaults(const limn_model *model, limn_request *request);
 
 /* Brings a request to the form that its recipe has: fills in what it leaves open (the strength of a

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "weights/family.h"
+
 /* Two numbers of different configurations that must be the same. */
 static limn_status same(const limn_opening *o, const char *what, int a, const char *with, int b) {
     if (a == b) return LIMN_OK;
@@ -68,23 +70,35 @@ limn_status limn_open_check(const limn_opening *o) {
     return status == LIMN_OK ? check_taesd(o) : status;
 }
 
+/* The family, by the U-Net's tensors, the pipeline's class, and what the model is called. */
+static const limn_family *family_of(const limn_opening *o) {
+    limn_traits traits = limn_family_traits(o->unet_tensors);
+    traits.pipeline = o->pipeline->class_name;
+    traits.name = o->m->name;
+    traits.prediction = o->m->schedule.prediction == LIMN_PREDICT_V ? 2 : 1;
+    return limn_family_find(&traits);
+}
+
 limn_status limn_open_wishes(limn_opening *o) {
     limn_model *m = o->m;
+    const limn_family *family = family_of(o);
     const limn_config *own = limn_config_child(o->index, "limn");
     int sample = 64, scale = m->vae.scale_px;
     limn_model_info *i = &m->info;
     const char *sampler = m->schedule.sampler[0] ? m->schedule.sampler : "ddim";
     limn_status status = limn_config_int(o->unet, "sample_size", 1, 2048, 64, &sample, o->err);
     i->width = i->height = sample * scale;
-    i->steps = 20;
-    i->guidance = 7.5;
+    i->family = family->label;
+    i->steps = family->steps;
+    i->guidance = family->guidance;
     if (own) {
         if (!status) status = limn_config_int(own, "width", 1, 16384, i->width, &i->width, o->err);
         if (!status)
             status = limn_config_int(own, "height", 1, 16384, i->height, &i->height, o->err);
-        if (!status) status = limn_config_int(own, "steps", 1, 1000, 20, &i->steps, o->err);
+        if (!status) status = limn_config_int(own, "steps", 1, 1000, i->steps, &i->steps, o->err);
         if (!status)
-            status = limn_config_number(own, "guidance_scale", 0, 100, 7.5, &i->guidance, o->err);
+            status = limn_config_number(own, "guidance_scale", 0, 100, i->guidance, &i->guidance,
+                                        o->err);
         if (!status) status = limn_config_text(own, "sampler", sampler, &sampler, o->err);
     }
     if (status != LIMN_OK) return status;

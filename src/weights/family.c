@@ -23,6 +23,7 @@ enum {
     SDXL_TURBO,
     SDXL_LIGHTNING,
     SSD_1B,
+    OTHER,
     FAMILIES
 };
 
@@ -71,6 +72,8 @@ static const limn_family FAMILY[FAMILIES] = {
                         "trailing", 1024, 4, 1, false, SDXL_VAE},
     [SSD_1B] = {"ssd-1b", "SSD-1B (Stable Diffusion XL with blocks left out)", XL_PIPE,
                 "EulerDiscreteScheduler", "leading", 1024, 25, 9, false, SDXL_VAE},
+    [OTHER] = {"other", "a U-Net of no published family", SD_PIPE, "DDIMScheduler", "leading", 512,
+               20, 7.5, false, SD_VAE},
 };
 
 /* Whether a name has a word in it, whatever the case. */
@@ -111,6 +114,7 @@ static int find_sd(const limn_traits *t) {
 }
 
 const limn_family *limn_family_find(const limn_traits *t) {
+    if (t->classes) return &FAMILY[OTHER];
     const bool xl = t->text_time || t->context == 2048 || is_pipeline(t, "XL");
     return &FAMILY[xl ? find_xl(t) : find_sd(t)];
 }
@@ -124,7 +128,8 @@ limn_traits limn_family_traits(const limn_tensors *unet) {
                      .whole_middle = form.middle == 2,
                      .guidance_input = form.guidance_d > 0,
                      .text_time = form.text_time_d > 0,
-                     .linear = form.linear};
+                     .linear = form.linear,
+                     .classes = limn_tensors_find(unet, "class_embedding.linear_1.weight")};
     for (int i = 0; i < form.levels; i++)
         if (form.down_depth[i][0] > 0) t.deepest = form.down_depth[i][0];
     return t;

@@ -16,6 +16,7 @@ typedef struct limn_traits {
     bool guidance_input; /* the guidance scale is one of its inputs (distilled by LCM) */
     bool text_time;      /* sizes and the pooled text are inputs (SDXL) */
     bool linear;         /* proj_in and proj_out are linear layers, not convolutions */
+    bool classes;        /* it has a class embedding, which no published family has */
     int prediction;      /* 0 not known, 1 epsilon, 2 v */
 } limn_traits;
 

@@ -1,0 +1,21 @@
+/* The published models' tensors as their files name and shape them, in files that take no room: the
+ * headers are true, the numbers are a hole, which reads as zeros. */
+#ifndef TESTS_SUPPORT_PUBLISHED_H
+#define TESTS_SUPPORT_PUBLISHED_H
+
+#include <stdint.h>
+
+/* What is published. */
+typedef enum published { PUBLISHED_SD15, PUBLISHED_SD21, PUBLISHED_SDXL } published;
+
+/* Called with each tensor's name and shape. */
+typedef void published_visit(void *ctx, const char *name, int rank, const uint64_t *shape);
+
+/* Goes through the tensors of v1-5-pruned-emaonly, v2-1_768-ema-pruned or sd_xl_base_1.0. `in_c` is
+ * the U-Net's input channels: 4, 8 or 9. */
+void published_tensors(published which, int in_c, published_visit *visit, void *ctx);
+
+/* Writes such a file as float16 safetensors. Fails the test where it cannot. */
+void published_write(published which, int in_c, const char *path);
+
+#endif

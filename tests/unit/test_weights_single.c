@@ -1,0 +1,333 @@
+/* Single files: what is made of the published models' names and shapes is what their folders say.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/gguf.h"
+#include "support/published.h"
+#include "weights/family.h"
+#include "weights/weights.h"
+
+static char folder[] = "/tmp/limn-single-XXXXXX";
+static char path[100];
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return rmdir(folder);
+}
+
+static limn_folder *open_published(published which, int in_c, const char *name) {
+    limn_error err;
+    limn_folder *f;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    published_write(which, in_c, path);
+    if (limn_folder_open(path, &f, &err) != LIMN_OK) fail_msg("%s", err.text);
+    unlink(path);
+    return f;
+}
+
+static uint64_t parameters(limn_folder *f, const char *component) {
+    const limn_tensors *t;
+    uint64_t sum = 0;
+    assert_int_equal(limn_folder_tensors(f, component, &t, NULL), LIMN_OK);
+    for (size_t i = 0; i < limn_tensors_count(t); i++) sum += limn_tensors_at(t, i)->count;
+    return sum;
+}
+
+/* "key=value key=[a,b] ..." must be what the configuration says. */
+static void expect_config(limn_folder *f, const char *file, const char *want) {
+    const limn_config *c;
+    limn_error err;
+    char pairs[600], *state = NULL;
+    if (limn_folder_config(f, file, &c, &err) != LIMN_OK) fail_msg("%s", err.text);
+    snprintf(pairs, sizeof pairs, "%s", want);
+    for (char *pair = strtok_r(pairs, " ", &state); pair; pair = strtok_r(NULL, " ", &state)) {
+        char *value = strchr(pair, '='), got[200] = "";
+        const char *text = NULL;
+        int numbers[8], count = 0;
+        double number;
+        bool yes;
+        *value++ = '\0';
+        if (limn_config_text(c, pair, NULL, &text, NULL) == LIMN_OK && text) {
+            snprintf(got, sizeof got, "%s", text);
+        } else if (*value == '[') {
+            assert_int_equal(limn_config_ints(c, pair, 0, 0, 99999, numbers, 8, &count, &err),
+                             LIMN_OK);
+            size_t n = 0;
+            for (int i = 0; i < count; i++)
+                n += (size_t)snprintf(got + n, sizeof got - n, "%s%d", i ? "," : "[", numbers[i]);
+            snprintf(got + n, sizeof got - n, "]");
+        } else if (limn_config_bool(c, pair, false, &yes, NULL) == LIMN_OK) {
+            snprintf(got, sizeof got, "%s", yes ? "true" : "false");
+        } else if (limn_config_number(c, pair, -1e9, 1e9, 0, &number, NULL) == LIMN_OK) {
+            snprintf(got, sizeof got, "%g", number);
+        }
+        if (strcmp(got, value) != 0) fail_msg("%s: %s is %s, should be %s", file, pair, got, value);
+    }
+}
+
+/* The numbers of parameters are those that transformers and diffusers count. */
+static void stable_diffusion_1(void **state) {
+    (void)state;
+    limn_folder *f = open_published(PUBLISHED_SD15, 4, "v1-5.safetensors");
+    assert_string_equal(limn_folder_name(f), "v1-5");
+    assert_true(parameters(f, "unet") == 859520964);
+    assert_true(parameters(f, "vae") == 83653863);
+    assert_true(parameters(f, "text_encoder") == 123060480);
+    expect_config(f, "model_index.json", "_class_name=StableDiffusionPipeline");
+    expect_config(f, "unet/config.json",
+                  "in_channels=4 out_channels=4 block_out_channels=[320,640,1280,1280] "
+                  "layers_per_block=[2,2,2,2] cross_attention_dim=768 "
+                  "attention_head_dim=[8,8,8,8] transformer_layers_per_block=[1,1,1,1] "
+                  "use_linear_projection=false sample_size=64 "
+                  "mid_block_type=UNetMidBlock2DCrossAttn");
+    expect_config(f, "vae/config.json",
+                  "block_out_channels=[128,256,512,512] layers_per_block=2 latent_channels=4 "
+                  "scaling_factor=0.18215 use_post_quant_conv=true mid_block_add_attention=true");
+    expect_config(f, "text_encoder/config.json",
+                  "vocab_size=49408 hidden_size=768 num_hidden_layers=12 num_attention_heads=12 "
+                  "intermediate_size=3072 max_position_embeddings=77 hidden_act=quick_gelu");
+    expect_config(f, "scheduler/scheduler_config.json",
+                  "_class_name=PNDMScheduler prediction_type=epsilon beta_start=0.00085 "
+                  "beta_end=0.012 beta_schedule=scaled_linear steps_offset=1");
+    expect_config(f, "tokenizer/special_tokens_map.json", "pad_token=<|endoftext|>");
+    limn_folder_close(f);
+}
+
+static void its_kin(void **state) {
+    (void)state;
+    limn_folder *f = open_published(PUBLISHED_SD15, 9, "inpainting.safetensors");
+    expect_config(f, "model_index.json", "_class_name=StableDiffusionInpaintPipeline");
+    expect_config(f, "unet/config.json", "in_channels=9 out_channels=4");
+    limn_folder_close(f);
+    f = open_published(PUBLISHED_SD15, 8, "instruct-pix2pix.safetensors");
+    expect_config(f, "model_index.json", "_class_name=StableDiffusionInstructPix2PixPipeline");
+    limn_folder_close(f);
+}
+
+/* The file's biases are zeros, which spread less than a model's that predicts v. */
+static void stable_diffusion_2(void **state) {
+    (void)state;
+    limn_folder *f = open_published(PUBLISHED_SD21, 4, "v2-1.safetensors");
+    assert_true(parameters(f, "unet") == 865910724);
+    expect_config(f, "unet/config.json",
+                  "cross_attention_dim=1024 attention_head_dim=[5,10,20,20] "
+                  "use_linear_projection=true sample_size=64");
+    expect_config(f, "text_encoder/config.json",
+                  "hidden_size=1024 num_hidden_layers=23 num_attention_heads=16 "
+                  "intermediate_size=4096 hidden_act=gelu projection_dim=1024");
+    expect_config(f, "scheduler/scheduler_config.json", "prediction_type=epsilon");
+    expect_config(f, "tokenizer/special_tokens_map.json", "pad_token=!");
+    const limn_tensors *t;
+    assert_int_equal(limn_folder_tensors(f, "text_encoder", &t, NULL), LIMN_OK);
+    const limn_tensor *q =
+        limn_tensors_find(t, "text_model.encoder.layers.23.self_attn.v_proj.weight");
+    assert_non_null(q);
+    assert_int_equal(q->shape[0], 1024);
+    assert_true(limn_tensors_find(t, "text_projection.weight")->transposed);
+    limn_folder_close(f);
+
+    f = open_published(PUBLISHED_SD21, 4, "sd_turbo.safetensors");
+    expect_config(f, "scheduler/scheduler_config.json", "timestep_spacing=trailing");
+    limn_folder_close(f);
+}
+
+static void stable_diffusion_xl(void **state) {
+    (void)state;
+    limn_folder *f = open_published(PUBLISHED_SDXL, 4, "sd_xl_base_1.0.safetensors");
+    assert_true(parameters(f, "unet") == 2567463684);
+    assert_true(parameters(f, "text_encoder") == 123060480);
+    assert_true(parameters(f, "text_encoder_2") == 694659840 + 1); /* and logit_scale */
+    expect_config(f, "model_index.json", "_class_name=StableDiffusionXLPipeline");
+    expect_config(f, "unet/config.json",
+                  "block_out_channels=[320,640,1280] transformer_layers_per_block=[1,2,10] "
+                  "attention_head_dim=[5,10,20] cross_attention_dim=2048 "
+                  "addition_embed_type=text_time addition_time_embed_dim=256 "
+                  "projection_class_embeddings_input_dim=2816 sample_size=128");
+    expect_config(f, "vae/config.json", "scaling_factor=0.13025");
+    expect_config(f, "text_encoder_2/config.json",
+                  "hidden_size=1280 num_hidden_layers=32 num_attention_heads=20 "
+                  "projection_dim=1280 hidden_act=gelu");
+    expect_config(f, "scheduler/scheduler_config.json", "_class_name=EulerDiscreteScheduler");
+    expect_config(f, "tokenizer_2/special_tokens_map.json", "pad_token=!");
+    limn_folder_close(f);
+    f = open_published(PUBLISHED_SDXL, 4, "sd_xl_Turbo_1.0_fp16.safetensors");
+    expect_config(f, "scheduler/scheduler_config.json",
+                  "_class_name=EulerAncestralDiscreteScheduler timestep_spacing=trailing");
+    expect_config(f, "unet/config.json", "sample_size=64");
+    limn_folder_close(f);
+}
+
+/* Families by what tells them apart. */
+static void families(void **state) {
+    (void)state;
+    const limn_traits sd1 = {
+        .in_channels = 4, .context = 768, .layers = 2, .deepest = 1, .whole_middle = true};
+    const limn_traits xl = {.in_channels = 4,
+                            .context = 2048,
+                            .layers = 2,
+                            .deepest = 10,
+                            .whole_middle = true,
+                            .text_time = true,
+                            .linear = true};
+    struct {
+        const char *name;
+        limn_traits t;
+    } cases[] = {{"sd1", sd1},       {"bk-sdm", sd1},        {"bk-sdm", sd1},  {"sd1-lcm", sd1},
+                 {"sd2-v", sd1},     {"sd2", sd1},           {"sdxl", xl},     {"ssd-1b", xl},
+                 {"sdxl-turbo", xl}, {"sdxl-lightning", xl}, {"sdxl-lcm", xl}, {"sdxl-inpaint", xl},
+                 {"sd1", sd1},       {"other", sd1}};
+    cases[1].t.whole_middle = false;
+    cases[2].t.layers = 1;
+    cases[3].t.guidance_input = true;
+    cases[4].t.context = cases[5].t.context = 1024;
+    cases[5].t.prediction = 1;
+    cases[7].t.deepest = 4;
+    cases[8].t.name = "SDXL_Turbo";
+    cases[9].t.name = "sdxl_lightning_4step";
+    cases[10].t.guidance_input = true;
+    cases[11].t.in_channels = 9;
+    cases[12].t.name = "turbo-charged"; /* SD 1 has no such family */
+    cases[13].t.classes = true;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(limn_family_find(&cases[i].t)->name, cases[i].name);
+}
+
+/* ---- files that are no model -------------------------------------------------------------------
+ */
+
+static void expect_refused(const char *header, size_t data_bytes, const char *sentence) {
+    limn_error err = {0};
+    limn_folder *f = NULL;
+    byte_list all = {0};
+    bytes_add_number(&all, strlen(header), 8);
+    bytes_add(&all, header, strlen(header));
+    bytes_add_zeros(&all, data_bytes);
+    snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(all.data, 1, all.size, file), all.size);
+    fclose(file);
+    free(all.data);
+    const limn_status status = limn_folder_open(path, &f, &err);
+    unlink(path);
+    if (status != LIMN_E_INPUT || strstr(err.text, sentence) == NULL)
+        fail_msg("expected \"%s\", got status %d: %s", sentence, status, err.text);
+}
+
+#define T(name, shape, from, to)                                                                   \
+    "\"" name "\":{\"dtype\":\"U8\",\"shape\":" shape ",\"data_offsets\":[" from "," to "]}"
+
+static void files_that_are_no_model(void **state) {
+    (void)state;
+    expect_refused("{" T("a", "[1]", "0", "1") "}", 1,
+                   "of its 1 tensors (\"a\"...) none is named like a part");
+    expect_refused("{" T("limn.file/../../etc/passwd", "[1]", "0", "1") "}", 1,
+                   "its path leads elsewhere");
+    expect_refused("{" T("limn.file//x", "[1]", "0", "1") "}", 1, "its path leads elsewhere");
+    expect_refused("{" T("limn.file/x", "[1,1]", "0", "1") "}", 1, "its type or shape is another");
+    expect_refused("{" T("unet.conv_in.weight", "[1]", "0", "1") "," T(
+                       "model.diffusion_model.input_blocks.0.0.weight", "[1]", "1", "2") "}",
+                   2, "two tensors of this file are both \"conv_in.weight\"");
+    expect_refused("{" T("cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight",
+                         "[4]", "0", "4") "}",
+                   4, "cannot be split into the attention's three parts");
+    limn_folder *f = NULL;
+    limn_error err = {0};
+    snprintf(path, sizeof path, "%s/model.ckpt", folder);
+    FILE *file = fopen(path, "wb");
+    fputs("PK\3\4 archive/data.pkl", file);
+    fclose(file);
+    assert_int_equal(limn_folder_open(path, &f, &err), LIMN_E_INPUT);
+    assert_non_null(strstr(err.text, "model.ckpt: this is a Python pickle, which can run any"));
+    unlink(path);
+}
+
+/* ---- several files ------------------------------------------------------------------------------
+ */
+
+static void write_at(const char *name, const void *data, size_t size) {
+    char full[200];
+    snprintf(full, sizeof full, "%s/%s", folder, name);
+    FILE *f = fopen(full, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, size, f), size);
+    fclose(f);
+}
+
+static void write_shard(const char *name, const char *tensor) {
+    char header[200];
+    byte_list all = {0};
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", tensor);
+    bytes_add_number(&all, strlen(header), 8);
+    bytes_add(&all, header, strlen(header));
+    bytes_add_zeros(&all, 4);
+    write_at(name, all.data, all.size);
+    free(all.data);
+}
+
+static void expect_index(const char *map, limn_status want, const char *sentence) {
+    limn_error err = {0};
+    limn_folder *f;
+    const limn_tensors *t = NULL;
+    write_at("model.safetensors.index.json", map, strlen(map));
+    assert_int_equal(limn_folder_open(folder, &f, &err), LIMN_OK);
+    const limn_status status = limn_folder_tensors(f, "", &t, &err);
+    if (status != want || (want != LIMN_OK && strstr(err.text, sentence) == NULL))
+        fail_msg("expected \"%s\", got status %d: %s", sentence, status, err.text);
+    if (want == LIMN_OK) {
+        assert_int_equal(limn_tensors_count(t), 2);
+        assert_non_null(limn_tensors_find(t, "a"));
+        assert_non_null(limn_tensors_find(t, "b"));
+        assert_int_equal(limn_folder_parameters(f), 2);
+        assert_int_equal(limn_folder_file_count(f), 4);
+    }
+    limn_folder_close(f);
+}
+
+static void weights_in_several_files(void **state) {
+    (void)state;
+    write_at("model_index.json", "{}", 2);
+    write_shard("1.safetensors", "a");
+    write_shard("2.safetensors", "b");
+#define MAP(a, b) "{\"weight_map\":{\"a\":" a ",\"b\":" b "}}"
+    expect_index(MAP("\"1.safetensors\"", "\"2.safetensors\""), LIMN_OK, "");
+    expect_index(MAP("\"1.safetensors\"", "\"1.safetensors\""), LIMN_E_INPUT,
+                 "tensor \"b\" should be in 1.safetensors, but is not there");
+    expect_index(MAP("\"1.safetensors\"", "\"3.safetensors\""), LIMN_E_MISSING,
+                 "it names \"3.safetensors\", which is not there");
+    expect_index(MAP("\"1.safetensors\"", "\"../2.safetensors\""), LIMN_E_INPUT,
+                 "must be a file's name in this folder");
+    expect_index(MAP("\"1.safetensors\"", "2"), LIMN_E_INPUT, "\"b\" has no file");
+    expect_index("{\"weight_map\":{}}", LIMN_E_INPUT, "\"weight_map\" must be an object");
+    const char *const names[] = {"model_index.json", "model.safetensors.index.json",
+                                 "1.safetensors", "2.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stable_diffusion_1),
+        cmocka_unit_test(its_kin),
+        cmocka_unit_test(stable_diffusion_2),
+        cmocka_unit_test(stable_diffusion_xl),
+        cmocka_unit_test(families),
+        cmocka_unit_test(files_that_are_no_model),
+        cmocka_unit_test(weights_in_several_files),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
