@@ -261,6 +261,10 @@ typedef struct limn_request {
     limn_input mask; /* with init: white = draw anew, black = keep (grey from 128 on is white) */
     double strength; /* with init: how much of it is lost, up to 1: the last (int)(steps x
                       * strength) steps are made; 0 = 0.75, for an inpainting model 1 */
+    /* How prompts are read: "a1111" (also NULL) or "plain" (docs/formats.md, "Prompt syntax"). A
+     * recipe says "a1111" only where that changes anything, and is read as "plain" where it says
+     * nothing. */
+    const char *prompt_syntax;
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else what its family is used
@@ -318,11 +322,19 @@ typedef struct limn_prompt_check {
     int max_tokens;
     char dropped[400];
     bool repaired;
+    int chunks; /* that the text encoder reads one after another; limn_request_inspect sets it */
 } limn_prompt_check;
 
-/* Tokenizes a prompt to see what the model will read of it. */
+/* Tokenizes a prompt to see what the model will read of it as plain text. */
 LIMN_API limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
                                          limn_prompt_check *check, limn_error *error);
+
+/* The same for the prompt or the negative prompt of a request, read by its prompt_syntax: with
+ * "a1111" nothing is dropped, but there are more chunks. max_tokens is what those have room for.
+ * LIMN_E_USAGE where there is no such syntax or the prompt passes its limits. */
+LIMN_API limn_status limn_request_inspect(const limn_model *model, const limn_request *request,
+                                          bool negative, limn_prompt_check *check,
+                                          limn_error *error);
 
 /* Bytes of a slug with its NUL. */
 #define LIMN_SLUG_BYTES 41

@@ -178,6 +178,9 @@ static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err
     if (!status) status = take(line, "RNG", "rng", false, recipe, err);
     if (!status) status = take(line, "Eta DDIM", "eta", false, recipe, err);
     if (!status) status = take_labelled(line, recipe, err);
+    if (!status && strncmp(program, "limn ", 5) != 0)
+        status = limn_recipe_accept(recipe, "prompt_syntax", "a1111", err);
+    if (!status) status = take(line, "Prompt syntax", "prompt_syntax", false, recipe, err);
     if (!status) status = copy_value(line, "Model", &model, err);
     if (!status && model) {
         status = limn_recipe_keep((const char **)&recipe->model_name, model, strlen(model), err);

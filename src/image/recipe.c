@@ -2,6 +2,7 @@
 
 #include "image/buffer.h"
 #include "image/png.h"
+#include "prompt/syntax.h"
 #include "weights/weights.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
                             (const char **)&r->taesd_sha256};
     limn_status status = keep(&r->request.schedule, "model", err);
     if (!status) status = keep(&r->request.rng, "torch", err);
+    if (!status) status = keep(&r->request.prompt_syntax, "plain", err);
     if (!status) status = keep((const char **)&r->precision, limn_precision_name(false), err);
     for (size_t i = 0; i < sizeof empty / sizeof empty[0] && !status; i++)
         status = keep(empty[i], "", err);
@@ -84,8 +86,9 @@ static void drop_loras(limn_recipe *recipe) {
 void limn_recipe_free(limn_recipe *recipe) {
     if (!recipe) return;
     limn_request *q = &recipe->request;
-    const char *texts[] = {q->prompt,    q->negative,    q->sampler,   q->schedule,   q->rng,
-                           q->init.name, q->init.sha256, q->mask.name, q->mask.sha256};
+    const char *texts[] = {q->prompt,      q->negative,     q->sampler,     q->schedule,
+                           q->rng,         q->init.name,    q->init.sha256, q->mask.name,
+                           q->mask.sha256, q->prompt_syntax};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
     drop_loras(recipe);
     free(recipe->precision);
@@ -278,6 +281,14 @@ static limn_status set_rng(limn_recipe *r, const char *name, const char *value, 
     return fail_choice(name, value, choices, count, err);
 }
 
+static limn_status set_syntax(limn_recipe *r, const char *name, const char *value,
+                              limn_error *err) {
+    const char *syntax = limn_prompt_syntax_find(value);
+    if (syntax) return keep(&r->request.prompt_syntax, syntax, err);
+    return limn_fail(err, LIMN_E_USAGE, "there is no %s '%s'; there are a1111 and plain", name,
+                     value);
+}
+
 static limn_status set_precision(limn_recipe *r, const char *name, const char *value,
                                  limn_error *err) {
     (void)name;
@@ -320,6 +331,7 @@ static const struct {
     {"schedule", set_schedule},
     {"rng", set_rng},
     {"eta", set_eta},
+    {"prompt_syntax", set_syntax},
     {"precision", set_precision},
     {"taesd", set_taesd},
     {"loras", set_loras},
@@ -345,11 +357,12 @@ static limn_status fail_setting(const char *name, limn_error *err) {
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, ", %s", all[i].name);
-    return limn_fail(err, LIMN_E_USAGE,
-                     "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
-                     "guidance_scale, width, height, size, sampler, schedule, rng, eta, "
-                     "precision, taesd, loras%s",
-                     name, list);
+    return limn_fail(
+        err, LIMN_E_USAGE,
+        "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
+        "guidance_scale, width, height, size, sampler, schedule, rng, eta, prompt_syntax, "
+        "precision, taesd, loras%s",
+        name, list);
 }
 
 limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *value,
@@ -363,11 +376,12 @@ limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *v
 
 limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,
                                limn_error *err) {
-    const char **choice = strcmp(name, "sampler") == 0     ? &recipe->request.sampler
-                          : strcmp(name, "schedule") == 0  ? &recipe->request.schedule
-                          : strcmp(name, "rng") == 0       ? &recipe->request.rng
-                          : strcmp(name, "precision") == 0 ? (const char **)&recipe->precision
-                                                           : NULL;
+    const char **choice = strcmp(name, "sampler") == 0         ? &recipe->request.sampler
+                          : strcmp(name, "schedule") == 0      ? &recipe->request.schedule
+                          : strcmp(name, "rng") == 0           ? &recipe->request.rng
+                          : strcmp(name, "prompt_syntax") == 0 ? &recipe->request.prompt_syntax
+                          : strcmp(name, "precision") == 0     ? (const char **)&recipe->precision
+                                                               : NULL;
     limn_error fault = {0};
     limn_status status = limn_recipe_set(recipe, name, value, &fault);
     if (status == LIMN_E_USAGE && choice) return keep(choice, value, err);

@@ -144,6 +144,8 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
         status = take(object, needed[i].key, needed[i].kinds, recipe, err);
     }
     if (!status) status = take_settings(object, recipe, err);
+    if (!status && json_object_get(object, "prompt_syntax"))
+        status = take(object, "prompt_syntax", IS_TEXT, recipe, err);
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_loras(object, recipe, err);

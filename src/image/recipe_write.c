@@ -82,6 +82,11 @@ static void add_source(limn_image_buffer *b, const char *key, const limn_input *
     limn_image_add_text(b, "}");
 }
 
+/* Whether the prompt is more than plain text: then the recipe says so. */
+static bool reads_syntax(const limn_request *q) {
+    return q->prompt_syntax && strcmp(q->prompt_syntax, "plain") != 0;
+}
+
 limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -102,6 +107,7 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_settings(&b, q);
     add_source(&b, "init", &q->init);
     add_source(&b, "mask", &q->mask);
+    if (reads_syntax(q)) add_text(&b, "prompt_syntax", q->prompt_syntax);
     add_text(&b, "precision", f->precision);
     add_loras(&b, f);
     add_key(&b, "model");
@@ -222,6 +228,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
         limn_image_add_text(&b, ", ");
     }
     add_labelled(&b, q);
+    if (reads_syntax(q)) add_pair(&b, "Prompt syntax", q->prompt_syntax);
     if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
     add_lora_hashes(&b, f);
     limn_image_add_text(&b, "Version: limn ");

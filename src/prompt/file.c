@@ -200,6 +200,11 @@ static limn_status read_file(reading *r, const char *text, size_t size, limn_err
     if (!keep(r->out, &b->prompt) || !keep(r->out, &b->negative) || !keep(r->out, &b->sampler) ||
         !keep(r->out, &b->schedule) || !keep(r->out, &b->rng))
         return out_of_memory(r, err);
+    const char *syntax = limn_prompt_syntax_find(b->prompt_syntax);
+    if (syntax)
+        b->prompt_syntax = syntax;
+    else if (!keep(r->out, &b->prompt_syntax)) /* who renders says that there is none such */
+        return out_of_memory(r, err);
     limn_status status = size > 0 ? read_lines(r, text, size, err) : LIMN_OK;
     return status == LIMN_OK ? give_seeds(r, err) : status;
 }

@@ -22,6 +22,7 @@ typedef enum setting {
     N_ITER,
     ETA,
     RNG,
+    SYNTAX,
     OVERRIDE,    /* A1111's settings page, of which limn has one entry */
     IGNORED,     /* has no say in the picture */
     NEUTRAL,     /* limn has no such thing: fine where it asks for nothing */
@@ -51,6 +52,7 @@ static const struct {
     {"n_iter", N_ITER},
     {"eta", ETA},
     {"rng", RNG},
+    {"prompt_syntax", SYNTAX},
     {"do_not_save_samples", IGNORED},
     {"do_not_save_grid", IGNORED},
     {"send_images", IGNORED},
@@ -298,6 +300,9 @@ static limn_status set(limn_prompt_state *s, setting which, const char *name,
         return set_number(name, v, 1, &r->eta, err);
     case RNG:
         return set_choice(s, name, v, &r->rng, &s->line->rng_column, err);
+    case SYNTAX:
+        r->prompt_syntax = may_be_number(v) ? limn_prompt_syntax_find(v->text) : NULL;
+        return r->prompt_syntax ? LIMN_OK : fail(name, "a1111 or plain", v, err);
     case OVERRIDE:
         return set_override(s->line, name, v, err);
     case IGNORED:

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A prompt under way. */
 typedef struct reading {
@@ -122,4 +123,12 @@ void limn_syntax_free(limn_syntax *s) {
         free(p->text_of_step);
     }
     *s = (limn_syntax){0};
+}
+
+const char *limn_prompt_syntax_find(const char *name) {
+    static const char *const names[] = {"a1111", "plain"};
+    if (!name) return names[0];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0) return names[i];
+    return NULL;
 }

@@ -81,4 +81,7 @@ limn_status limn_phrases_read(const char *text, size_t size, limn_phrases *out, 
 /* Releases what limn_phrases_read gave. */
 void limn_phrases_free(limn_phrases *p);
 
+/* limn's name of a prompt syntax, in any case: "a1111" (also NULL) or "plain"; NULL = no such. */
+const char *limn_prompt_syntax_find(const char *name);
+
 #endif

@@ -2,18 +2,6 @@
 
 #include <string.h>
 
-/* The ids of `n` prompts for one encoder: [n, positions], in the workspace. */
-static limn_status tokenize(limn_exec *e, const limn_model *m, int encoder,
-                            const char *const *prompts, int n, int32_t **ids, limn_error *err) {
-    size_t positions = (size_t)m->text[encoder].positions;
-    *ids = limn_arena_take(e->ws, (size_t)n * positions, sizeof **ids);
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < n && status == LIMN_OK && !limn_exec_measuring(e); i++)
-        status = limn_tokenizer_encode(m->tokenizer[encoder], prompts[i],
-                                       *ids + (size_t)i * positions, NULL, err);
-    return status;
-}
-
 void limn_encode_ids(limn_exec *e, const limn_model *m,
                      const int32_t *const ids[LIMN_ENCODERS_MOST], int n, int skip, float *cond,
                      float *pooled) {
@@ -34,18 +22,62 @@ void limn_encode_ids(limn_exec *e, const limn_model *m,
     }
 }
 
-/* Encodes `n` prompts. */
-static limn_status encode(limn_exec *e, const limn_model *m, const char *const *prompts, int n,
-                          int skip, float *cond, float *pooled, limn_error *err) {
-    size_t mark = limn_arena_mark(e->ws);
+/* Pieces are encoded by so many at once: the usual two prompts together. */
+#define TOGETHER 2
+
+/* Encodes pieces into a table: cond [pieces, positions, context_d] and pooled [pieces, pooled_d],
+ * emphasis done. */
+static void encode_pieces(limn_exec *e, const limn_model *m, const limn_speech *s, int skip,
+                          float *cond, float *pooled) {
+    size_t positions = (size_t)s->positions, d = (size_t)m->unet.context_d;
+    bool measuring = limn_exec_measuring(e);
     int32_t *ids[LIMN_ENCODERS_MOST] = {NULL};
-    limn_status status = LIMN_OK;
-    for (int i = 0; i < m->encoders && status == LIMN_OK; i++)
-        status = tokenize(e, m, i, prompts, n, &ids[i], err);
-    if (status == LIMN_OK)
-        limn_encode_ids(e, m, (const int32_t *const *)ids, n, skip, cond, pooled);
+    size_t mark = limn_arena_mark(e->ws);
+    for (int i = 0; i < s->encoders; i++)
+        ids[i] = limn_arena_take(e->ws, TOGETHER * positions, sizeof *ids[i]);
+    for (int first = 0; first < s->pieces; first += TOGETHER) {
+        int n = s->pieces - first < TOGETHER ? s->pieces - first : TOGETHER;
+        for (int i = 0; i < n * s->encoders && !measuring; i++)
+            memcpy(ids[i / n] + (size_t)(i % n) * positions,
+                   limn_speech_ids(s, i / n, first + i % n), positions * sizeof *ids[0]);
+        size_t row = (size_t)first * positions;
+        limn_encode_ids(e, m, (const int32_t *const *)ids, n, skip,
+                        measuring ? NULL : cond + row * d,
+                        measuring ? NULL : pooled + (size_t)first * (size_t)m->unet.pooled_d);
+    }
+    size_t column = 0;
+    for (int i = 0; i < s->encoders && !measuring; column += (size_t)m->text[i++].d)
+        for (int k = 0; k < s->pieces; k++)
+            limn_text_emphasize(cond + (size_t)k * positions * d + column, s->positions,
+                                m->text[i].d, d, limn_speech_weights(s, i, k));
     limn_arena_release(e->ws, mark);
-    return status;
+}
+
+/* What a row says in a state: its chunks one after another, pooled from the first. */
+static void assemble(const limn_model *m, const limn_speech *s, int text, const float *table,
+                     const float *table_pooled, float *cond, float *pooled) {
+    size_t numbers = (size_t)s->positions * (size_t)m->unet.context_d;
+    size_t pooled_d = (size_t)m->unet.pooled_d;
+    const int *pieces = s->piece_of + (size_t)text * (size_t)s->chunks;
+    for (int c = 0; c < s->chunks; c++)
+        memcpy(cond + (size_t)c * numbers, table + (size_t)pieces[c] * numbers,
+               numbers * sizeof *cond);
+    if (pooled_d > 0)
+        memcpy(pooled, table_pooled + (size_t)pieces[0] * pooled_d, pooled_d * sizeof *pooled);
+}
+
+/* Fills cond [states, rows, chunks, positions, context_d] and pooled [states, rows, pooled_d]. */
+static void encode(limn_exec *e, const limn_model *m, const limn_speech *s, int skip, float *cond,
+                   float *pooled) {
+    size_t mark = limn_arena_mark(e->ws), pooled_d = (size_t)m->unet.pooled_d;
+    size_t numbers = (size_t)s->positions * (size_t)m->unet.context_d;
+    float *table = limn_arena_floats(e->ws, (size_t)s->pieces * numbers);
+    float *table_pooled = limn_arena_floats(e->ws, (size_t)s->pieces * pooled_d);
+    encode_pieces(e, m, s, skip, table, table_pooled);
+    for (int i = 0; i < s->states * s->rows && !limn_exec_measuring(e); i++)
+        assemble(m, s, s->text_of[i], table, table_pooled,
+                 cond + (size_t)i * (size_t)s->chunks * numbers, pooled + (size_t)i * pooled_d);
+    limn_arena_release(e->ws, mark);
 }
 
 /* What SDXL is told of the picture, in its order. */
@@ -61,28 +93,35 @@ static void set_numbers(const limn_request *r, int numbers[LIMN_UNET_NUMBERS]) {
     memcpy(numbers, all, sizeof all);
 }
 
-limn_status limn_encode_request(limn_exec *e, const limn_model *m, const limn_request *request,
-                                limn_unet_condition *out, limn_error *err) {
-    const char *const prompts[2] = {request->negative, request->prompt};
-    int n = limn_denoise_batch(&m->unet, request->guidance);
-    size_t rows = (size_t)m->text[0].positions * (size_t)m->unet.context_d;
-    size_t pooled_d = (size_t)m->unet.pooled_d;
-    float *cond = limn_arena_floats(e->ws, (size_t)n * rows);
-    float *pooled = limn_arena_floats(e->ws, (size_t)n * pooled_d);
-    int skip = request->clip_skip > 1 ? request->clip_skip - 1 : 0;
-    limn_status status = encode(e, m, prompts + 2 - n, n, skip, cond, pooled, err);
-    if (status != LIMN_OK) return status;
-    if (n == 2 && m->zeros && request->negative[0] == '\0' && !limn_exec_measuring(e)) {
-        memset(cond, 0, rows * sizeof *cond);
-        memset(pooled, 0, pooled_d * sizeof *pooled);
+/* SDXL's way with an empty negative prompt: zeros. */
+static void clear_negative(const limn_model *m, const limn_speech *s, float *cond, float *pooled) {
+    size_t rows = (size_t)s->rows, pooled_d = (size_t)m->unet.pooled_d;
+    size_t numbers = (size_t)s->chunks * (size_t)s->positions * (size_t)m->unet.context_d;
+    for (size_t i = 0; i < (size_t)s->states; i++) {
+        memset(cond + i * rows * numbers, 0, numbers * sizeof *cond);
+        memset(pooled + i * rows * pooled_d, 0, pooled_d * sizeof *pooled);
     }
-    *out = (limn_unet_condition){
-        .n = n,
-        .tokens = m->text[0].positions,
-        .cond = cond,
-        .pooled = pooled,
-        .guidance = request->guidance,
-    };
-    set_numbers(request, out->numbers);
-    return LIMN_OK;
+}
+
+void limn_encode_request(limn_exec *e, const limn_model *m, const limn_request *request,
+                         limn_speech *s) {
+    size_t states = (size_t)s->states, rows = (size_t)s->rows;
+    size_t pooled_d = (size_t)m->unet.pooled_d;
+    size_t numbers = (size_t)s->chunks * (size_t)s->positions * (size_t)m->unet.context_d;
+    bool measuring = limn_exec_measuring(e);
+    float *cond = limn_arena_floats(e->ws, states * rows * numbers);
+    float *pooled = limn_arena_floats(e->ws, states * rows * pooled_d);
+    encode(e, m, s, request->clip_skip > 1 ? request->clip_skip - 1 : 0, cond, pooled);
+    if (s->rows > 1 && m->zeros && request->negative[0] == '\0' && !measuring)
+        clear_negative(m, s, cond, pooled);
+    for (size_t i = 0; i < states; i++) {
+        s->conditions[i] = (limn_unet_condition){
+            .n = s->rows,
+            .tokens = s->chunks * s->positions,
+            .cond = measuring ? NULL : cond + i * rows * numbers,
+            .pooled = measuring ? NULL : pooled + i * rows * pooled_d,
+            .guidance = request->guidance,
+        };
+        set_numbers(request, s->conditions[i].numbers);
+    }
 }

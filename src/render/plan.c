@@ -1,4 +1,5 @@
 #include "render/plan.h"
+#include "render/speech.h"
 #include "render/start.h"
 
 #include <math.h>
@@ -76,11 +77,21 @@ static limn_status check_listening(const limn_model *model, limn_request *r, lim
     return LIMN_OK;
 }
 
+/* The prompt syntax is "plain" where it changes nothing. */
+static void settle_syntax(const limn_model *model, limn_request *r) {
+    limn_speech speech;
+    if (!r->prompt || !r->negative || r->steps < 1 || r->steps > 1000) return;
+    if (limn_speech_make(model, r, &speech, NULL) == LIMN_OK)
+        r->prompt_syntax = speech.plain ? "plain" : "a1111";
+    limn_speech_free(&speech);
+}
+
 void limn_request_settle(const limn_model *model, limn_request *r) {
     limn_start_settle(model, r);
     if (r->cache_interval == 0) r->cache_branch = 0;
     if (r->clip_skip == 1) r->clip_skip = 0;
     if (r->guidance_to == 1) r->guidance_to = 0;
+    settle_syntax(model, r);
 }
 
 /* The numbers that are 0 where they are not used. */
@@ -178,6 +189,34 @@ limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,
                                 limn_prompt_check *check, limn_error *error) {
     int32_t ids[LIMN_TEXT_POSITIONS_MOST];
     return limn_tokenizer_encode(model->tokenizer[0], prompt, ids, check, error);
+}
+
+/* The most tokens that a text of a row has. */
+static int tokens_of(const limn_speech *s, bool negative) {
+    int most = 0;
+    for (int i = 0; i < s->states * s->rows; i++) {
+        bool is_negative = s->rows > 1 && i % s->rows == 0;
+        int tokens = s->said[0][s->text_of[i]].tokens;
+        if (is_negative == negative && tokens > most) most = tokens;
+    }
+    return most;
+}
+
+limn_status limn_request_inspect(const limn_model *model, const limn_request *request,
+                                 bool negative, limn_prompt_check *check, limn_error *error) {
+    limn_speech s;
+    const char *text = negative ? request->negative : request->prompt;
+    limn_status status = limn_prompt_inspect(model, text, check, error);
+    if (status == LIMN_OK) status = limn_speech_make(model, request, &s, error);
+    if (status != LIMN_OK) return status;
+    check->chunks = s.chunks;
+    if (strcmp(limn_prompt_syntax_find(request->prompt_syntax), "plain") != 0) {
+        check->tokens = tokens_of(&s, negative);
+        check->max_tokens = s.chunks * limn_tokenizer_room(model->tokenizer[0]);
+        check->dropped[0] = '\0';
+    }
+    limn_speech_free(&s);
+    return LIMN_OK;
 }
 
 /* The library's version, from its header's numbers. */

@@ -17,6 +17,7 @@ typedef struct rendering {
     const limn_model *model;
     const limn_request *request;
     const limn_options *options;
+    limn_speech *speech;
     limn_exec *e;
     double started_ms, last_ms;
     int steps_done;
@@ -83,14 +84,13 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
 static limn_status denoise(rendering *r, limn_map *latents) {
     const limn_model *m = r->model;
     limn_schedule schedule = m->schedule;
-    limn_unet_condition condition;
     limn_rng stream;
     limn_start start = {0};
     bool starts = limn_start_wanted(m, r->request);
     limn_status status = limn_schedule_choose(&schedule, r->request->schedule, r->err);
-    if (status == LIMN_OK && starts) limn_start_make(r->e, m, r->request, latents, &stream, &start);
-    if (status == LIMN_OK) status = limn_encode_request(r->e, m, r->request, &condition, r->err);
     if (status != LIMN_OK) return status;
+    if (starts) limn_start_make(r->e, m, r->request, latents, &stream, &start);
+    limn_encode_request(r->e, m, r->request, r->speech);
     const limn_denoise_task task = {
         .unet = &m->unet,
         .schedule = &schedule,
@@ -104,9 +104,11 @@ static limn_status denoise(rendering *r, limn_map *latents) {
         .cache_branch = r->request->cache_branch,
         .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
         .seed = r->request->seed,
-        .condition = &condition,
         .extra = start.extra.c > 0 ? &start.extra : NULL,
         .start = starts ? &start.run : NULL,
+        .weights = r->speech->composed ? r->speech->weights : NULL,
+        .condition = r->speech->conditions,
+        .condition_of_step = r->speech->state_of_step,
         .watch = watch,
         .user = r,
     };
@@ -146,8 +148,16 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
                                 limn_error *err) {
     limn_arena plan = limn_arena_measure();
     limn_exec e = {model->kernels, &plan, NULL, 0};
-    rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
-    limn_status status = run_stages(&r, NULL);
+    limn_speech speech;
+    rendering r = {.model = model,
+                   .request = request,
+                   .options = options,
+                   .speech = &speech,
+                   .e = &e,
+                   .err = err};
+    limn_status status = limn_speech_make(model, request, &speech, err);
+    if (status == LIMN_OK) status = run_stages(&r, NULL);
+    limn_speech_free(&speech);
     *bytes = plan.peak;
     if (flop) *flop = e.flop;
     return status;
@@ -223,13 +233,17 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
         own.prompt = prompt;
         own.negative = negative;
         double now = now_ms();
+        limn_speech speech;
         rendering r = {.model = model,
                        .request = &own,
                        .options = options,
+                       .speech = &speech,
                        .started_ms = now,
                        .last_ms = now,
                        .err = error};
-        status = render(&r, out);
+        status = limn_speech_make(model, &own, &speech, error);
+        if (status == LIMN_OK) status = render(&r, out);
+        limn_speech_free(&speech);
     }
     free(prompt);
     free(negative);

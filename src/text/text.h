@@ -51,4 +51,9 @@ typedef struct limn_text_task {
 /* Turns ids into conditioning. */
 void limn_text_run(limn_exec *e, const limn_text *m, const limn_text_task *task);
 
+/* Emphasis, as A1111's "Original": each row of cond [positions, d], rows `stride` floats apart, is
+ * multiplied by its weight, and then all of it so that its mean is what it was before. Means are
+ * summed in double, in order. Weights that are all 1 change no bit. */
+void limn_text_emphasize(float *cond, int positions, int d, size_t stride, const float *weights);
+
 #endif

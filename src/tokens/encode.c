@@ -1,21 +1,41 @@
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Where encoding a prompt stands. */
 typedef struct encoding {
     const limn_tokenizer *t;
     const char *text;
-    int32_t *ids;
-    size_t tokens; /* of the text, so far */
-    size_t cut;    /* the byte of the text that the first token without room begins at */
+    int32_t *ids;          /* where max_tokens at most go, behind the first */
+    limn_token_list *list; /* where all of them go; NULL = to ids */
+    bool full;             /* there was no memory for the list */
+    size_t tokens;         /* of the text, so far */
+    size_t cut;            /* the byte of the text that the first token without room begins at */
     bool repaired;
     limn_word word; /* scratch */
     limn_bpe bpe;   /* scratch */
 } encoding;
 
+static void append(encoding *e, int32_t id) {
+    limn_token_list *l = e->list;
+    if (l->count == l->room) {
+        size_t room = l->room ? 2 * l->room : 128;
+        int32_t *ids = realloc(l->ids, room * sizeof *ids);
+        e->full |= !ids;
+        if (!ids) return;
+        l->ids = ids;
+        l->room = room;
+    }
+    l->ids[l->count++] = id;
+}
+
 static void emit(encoding *e, int32_t id, size_t from) {
+    if (e->list) {
+        append(e, id);
+        return;
+    }
     if (e->tokens < (size_t)e->t->max_tokens) {
         e->ids[1 + e->tokens] = id;
     } else if (e->tokens == (size_t)e->t->max_tokens) {
@@ -130,4 +150,20 @@ limn_status limn_tokenizer_encode(const limn_tokenizer *t, const char *text, int
     limn_word_free(&e.word);
     limn_bpe_free(&e.bpe);
     return status;
+}
+
+limn_status limn_tokenizer_list(const limn_tokenizer *t, const char *text, size_t size,
+                                limn_token_list *out, limn_error *err) {
+    encoding e = {.t = t, .text = text, .list = out};
+    limn_status status = encode_text(&e, size, err);
+    if (status == LIMN_OK && e.full)
+        status = limn_fail(err, LIMN_E_MEMORY, "no memory for a prompt's tokens");
+    limn_word_free(&e.word);
+    limn_bpe_free(&e.bpe);
+    return status;
+}
+
+void limn_token_list_free(limn_token_list *list) {
+    free(list->ids);
+    *list = (limn_token_list){0};
 }

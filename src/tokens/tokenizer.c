@@ -96,3 +96,7 @@ int32_t limn_tokenizer_end(const limn_tokenizer *t) {
 int32_t limn_tokenizer_padding(const limn_tokenizer *t) {
     return t->specials.padding;
 }
+
+int limn_tokenizer_room(const limn_tokenizer *t) {
+    return t->max_tokens;
+}

@@ -50,6 +50,23 @@ int32_t limn_tokenizer_begin(const limn_tokenizer *t);
 int32_t limn_tokenizer_end(const limn_tokenizer *t);     /* see above */
 int32_t limn_tokenizer_padding(const limn_tokenizer *t); /* see above */
 
+/* How many tokens of text fit between begin and end: 75 of 77 positions. */
+int limn_tokenizer_room(const limn_tokenizer *t);
+
+/* Token ids that grow in number. Zeroed = empty. */
+typedef struct limn_token_list {
+    int32_t *ids; /* [count] */
+    size_t count, room;
+} limn_token_list;
+
+/* Appends the ids of text[0..size), all of them, without begin and end, to a list that the caller
+ * frees whatever happens. LIMN_E_MEMORY. */
+limn_status limn_tokenizer_list(const limn_tokenizer *t, const char *text, size_t size,
+                                limn_token_list *out, limn_error *err);
+
+/* Releases a list's memory. */
+void limn_token_list_free(limn_token_list *list);
+
 /* Turns a prompt into token ids.
  *   text   UTF-8; what is no UTF-8 is left out and reported in check->repaired
  *   ids    [max_positions], written in full: begin, text, end, padding. A prompt that is too long

@@ -37,6 +37,8 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
     if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
     print_source(to, "init", &request->init);
     print_source(to, "mask", &request->mask);
+    if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0)
+        print_line(to, "syntax", request->prompt_syntax);
     int count;
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
@@ -49,12 +51,27 @@ static double megabytes(size_t bytes) {
     return (double)bytes / (1024.0 * 1024.0);
 }
 
+/* How much text there is. */
+static void print_tokens(const limn_tool_job *job, const limn_request *request) {
+    static const char *const names[] = {"prompt", "negative"};
+    for (int i = 0; i < 2; i++) {
+        limn_prompt_check check;
+        if (limn_request_inspect(job->model, request, i == 1, &check, NULL) != LIMN_OK) return;
+        if (i == 0) printf("%-12s", "tokens");
+        printf("%s%s %d", i ? ", " : "", names[i], check.tokens);
+        if (i == 1)
+            printf(" (%d chunk%s of %d)\n", check.chunks, check.chunks > 1 ? "s" : "",
+                   limn_model_describe(job->model).max_tokens);
+    }
+}
+
 static void print_words(const limn_tool_job *job, const limn_request *request,
                         const limn_plan *plan, const char *path) {
     limn_model_info info = limn_model_describe(job->model);
     if (job->number > 1) fputc('\n', stdout);
     print_line(stdout, "would draw", path);
     limn_tool_print_request(stdout, request);
+    print_tokens(job, request);
     print_line(stdout, "model", info.name);
     if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);
     if (info.taesd_name[0]) print_line(stdout, "taesd", info.taesd_name);

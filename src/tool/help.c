@@ -16,6 +16,7 @@ void limn_tool_help(FILE *to) {
           "      --size WxH         in pixels; --steps N: more take longer and are finer\n"
           "  -g, --guidance X       how closely to keep to the prompt; 1 = loosely\n"
           "      --negative TEXT    what to stay away from\n"
+          "      --prompt-syntax S  a1111: (word:1.2) [a:b:8] [a|b] BREAK AND; or plain\n"
           "      --sampler NAME     --schedule NAME, --rng NAME: see limn samplers\n"
           "      --eta X            DDIM's noise, 0 to 1     --guidance-range 0.2:0.8\n"
           "      --init FILE        draw from this PNG or JPEG; --strength X (0 to 1) loses\n"

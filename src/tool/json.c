@@ -78,6 +78,10 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
         fprintf(to, ",\"%s\":", all[i].name);
         limn_tool_json_number(to, value);
     }
+    if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0) {
+        fputs(",\"prompt_syntax\":", to);
+        limn_tool_json_text(to, request->prompt_syntax);
+    }
     fputs(",\"prompt\":", to);
     limn_tool_json_text(to, request->prompt);
     fputs(",\"negative\":", to);

@@ -14,6 +14,7 @@ enum {
     OPT_RNG,
     OPT_ETA,
     OPT_GUIDANCE_RANGE,
+    OPT_PROMPT_SYNTAX,
     OPT_PRECISION,
     OPT_TAESD,
     OPT_LORA,
@@ -57,6 +58,7 @@ static const struct option own_options[] = {
     {"rng", required_argument, NULL, OPT_RNG},
     {"eta", required_argument, NULL, OPT_ETA},
     {"guidance-range", required_argument, NULL, OPT_GUIDANCE_RANGE},
+    {"prompt-syntax", required_argument, NULL, OPT_PROMPT_SYNTAX},
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
     {"lora", required_argument, NULL, OPT_LORA},
@@ -229,6 +231,8 @@ static const char **text_place(int value, limn_tool_options *o) {
         return &o->type;
     case OPT_NEGATIVE:
         return &o->negative;
+    case OPT_PROMPT_SYNTAX:
+        return &o->prompt_syntax;
     case OPT_PRECISION:
         return &o->precision;
     case OPT_TAESD:
@@ -470,6 +474,7 @@ int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
 
 void limn_tool_options_apply(const limn_tool_options *options, limn_request *request) {
     if (options->negative) request->negative = options->negative;
+    if (options->prompt_syntax) request->prompt_syntax = options->prompt_syntax;
     if (options->sampler) request->sampler = options->sampler;
     if (options->schedule) request->schedule = options->schedule;
     if (options->rng) request->rng = options->rng;

@@ -88,10 +88,10 @@ int limn_tool_flush(void) {
 }
 
 static void warn_prompt(const limn_tool_options *options, const limn_model *model, const char *what,
-                        const char *prompt) {
+                        const limn_request *request, bool negative) {
     limn_prompt_check check;
     /* A fault here is not said: the rendering finds it too, and says it. */
-    if (limn_prompt_inspect(model, prompt, &check, NULL) != LIMN_OK) return;
+    if (limn_request_inspect(model, request, negative, &check, NULL) != LIMN_OK) return;
     if (check.repaired) {
         limn_tool_warn(options, "%s is not valid UTF-8; the broken bytes were replaced", what);
     }
@@ -108,7 +108,7 @@ void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *
     if (line > 0) snprintf(place, sizeof place, "line %d: ", line);
     char what[80];
     snprintf(what, sizeof what, "%sthe prompt", place);
-    warn_prompt(options, model, what, request->prompt);
+    warn_prompt(options, model, what, request, false);
     snprintf(what, sizeof what, "%sthe negative prompt", place);
-    warn_prompt(options, model, what, request->negative);
+    warn_prompt(options, model, what, request, true);
 }

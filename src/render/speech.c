@@ -1,0 +1,239 @@
+#include "render/speech.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The prompts of a request, being read. */
+typedef struct reading {
+    const limn_model *m;
+    const limn_request *request;
+    limn_speech *out;
+    bool plain;                                 /* the syntax that was asked for */
+    limn_syntax prompts[2];                     /* the negative prompt and the prompt */
+    int first_text[LIMN_SYNTAX_PARTS_MOST + 1]; /* of each row */
+    limn_error *err;
+} reading;
+
+static limn_status out_of_memory(const reading *r) {
+    return limn_fail(r->err, LIMN_E_MEMORY, "no memory for the prompts");
+}
+
+/* The part that a row says; rows beyond the parts say the last. */
+static const limn_syntax_part *part_of(const reading *r, int row) {
+    int last = r->prompts[1].parts - 1, i = r->out->rows == 1 ? 0 : row - 1;
+    return i < 0 ? &r->prompts[0].part[0] : &r->prompts[1].part[i < last ? i : last];
+}
+
+/* ---- texts and states ------------------------------------------------------------------------ */
+
+/* Without syntax a prompt is its own only text. */
+static limn_status read_prompt(reading *r, int which) {
+    const char *text = which == 0 ? r->request->negative : r->request->prompt;
+    limn_syntax *s = &r->prompts[which];
+    if (!r->plain)
+        return limn_syntax_read(text, strlen(text), r->request->steps, which == 1, s, r->err);
+    *s = (limn_syntax){.parts = 1, .part[0] = {.weight = 1, .count = 1}};
+    s->part[0].texts = calloc(1, sizeof *s->part[0].texts);
+    s->part[0].text_of_step = calloc((size_t)r->request->steps, sizeof *s->part[0].text_of_step);
+    if (s->part[0].texts) s->part[0].texts[0] = strdup(text);
+    bool good = s->part[0].texts && s->part[0].texts[0] && s->part[0].text_of_step;
+    return good ? LIMN_OK : out_of_memory(r);
+}
+
+static limn_status read_prompts(reading *r) {
+    limn_speech *s = r->out;
+    limn_status status = read_prompt(r, 1);
+    if (status != LIMN_OK) return status;
+    int parts = r->prompts[1].parts;
+    s->composed = parts > 1;
+    s->rows = s->composed ? parts + 1 : limn_denoise_batch(&r->m->unet, r->request->guidance);
+    if (s->rows > 1) status = read_prompt(r, 0);
+    for (int i = 0; i < parts; i++) s->weights[i] = (float)r->prompts[1].part[i].weight;
+    for (int row = 0; row < s->rows && status == LIMN_OK; row++) {
+        r->first_text[row] = s->texts;
+        s->texts += part_of(r, row)->count;
+    }
+    return status;
+}
+
+/* Finds which states there are: the different combinations of what rows say in a step. */
+static limn_status find_states(reading *r) {
+    limn_speech *s = r->out;
+    size_t rows = (size_t)s->rows;
+    s->state_of_step = malloc((size_t)r->request->steps * sizeof *s->state_of_step);
+    s->text_of = malloc((LIMN_SPEECH_MOST + rows) * sizeof *s->text_of);
+    if (!s->state_of_step || !s->text_of) return out_of_memory(r);
+    for (int step = 0; step < r->request->steps; step++) {
+        int *now = s->text_of + (size_t)s->states * rows, state = 0;
+        for (int row = 0; row < s->rows; row++)
+            now[row] = r->first_text[row] + part_of(r, row)->text_of_step[step];
+        while (memcmp(s->text_of + (size_t)state * rows, now, rows * sizeof *now) != 0) state++;
+        s->state_of_step[step] = state;
+        if (state < s->states) continue;
+        if (++s->states * s->rows > LIMN_SPEECH_MOST)
+            return limn_fail(r->err, LIMN_E_USAGE,
+                             "editing gives the prompts more than %d different texts",
+                             LIMN_SPEECH_MOST);
+    }
+    return LIMN_OK;
+}
+
+/* ---- chunks ---------------------------------------------------------------------------------- */
+
+static limn_status chunk_plain(reading *r, int encoder, const char *text, limn_chunks *out) {
+    size_t positions = (size_t)r->out->positions;
+    *out = (limn_chunks){.count = 1};
+    out->ids = malloc(positions * sizeof *out->ids);
+    out->weights = malloc(positions * sizeof *out->weights);
+    if (!out->ids || !out->weights) return out_of_memory(r);
+    limn_prompt_check check;
+    for (size_t i = 0; i < positions; i++) out->weights[i] = 1;
+    limn_status status =
+        limn_tokenizer_encode(r->m->tokenizer[encoder], text, out->ids, &check, r->err);
+    out->tokens = status == LIMN_OK ? check.tokens : 0;
+    return status;
+}
+
+static limn_status chunk_text(reading *r, int encoder, const char *text, limn_chunks *out) {
+    limn_phrases phrases;
+    if (r->plain) return chunk_plain(r, encoder, text, out);
+    limn_status status = limn_phrases_read(text, strlen(text), &phrases, r->err);
+    if (status != LIMN_OK) return status;
+    status = limn_chunks_make(r->m->tokenizer[encoder], &phrases, r->out->positions, NULL, 0, out,
+                              r->err);
+    limn_phrases_free(&phrases);
+    return status;
+}
+
+/* Cuts every text into chunks, for every encoder. */
+static limn_status chunk_texts(reading *r) {
+    limn_speech *s = r->out;
+    limn_status status = LIMN_OK;
+    for (int e = 0; e < s->encoders && status == LIMN_OK; e++) {
+        s->said[e] = calloc((size_t)s->texts, sizeof *s->said[e]);
+        if (!s->said[e]) return out_of_memory(r);
+        status = chunk_plain(r, e, "", &s->empty[e]);
+        for (int row = 0; row < s->rows; row++) {
+            const limn_syntax_part *part = part_of(r, row);
+            for (int i = 0; i < part->count && status == LIMN_OK; i++) {
+                limn_chunks *c = &s->said[e][r->first_text[row] + i];
+                status = chunk_text(r, e, part->texts[i], c);
+                if (c->count > s->chunks) s->chunks = c->count;
+            }
+        }
+    }
+    if (status == LIMN_OK && s->states * s->rows * s->chunks > LIMN_SPEECH_MOST)
+        status = limn_fail(r->err, LIMN_E_USAGE,
+                           "the prompts have %d different texts of %d chunks: together more than "
+                           "%d",
+                           s->states * s->rows, s->chunks, LIMN_SPEECH_MOST);
+    return status;
+}
+
+/* Where ids and weights of a place stand. */
+static size_t place_of(const limn_speech *s, int encoder, limn_speech_piece p,
+                       const limn_chunks **from) {
+    const limn_chunks *said = &s->said[encoder][p.text];
+    *from = p.chunk < said->count ? said : &s->empty[encoder];
+    return p.chunk < said->count ? (size_t)p.chunk * (size_t)s->positions : 0;
+}
+
+static bool same_piece(const limn_speech *s, limn_speech_piece a, limn_speech_piece b) {
+    const limn_chunks *x, *y;
+    size_t n = (size_t)s->positions;
+    for (int e = 0; e < s->encoders; e++) {
+        size_t i = place_of(s, e, a, &x), k = place_of(s, e, b, &y);
+        if (memcmp(x->ids + i, y->ids + k, n * sizeof *x->ids) != 0 ||
+            memcmp(x->weights + i, y->weights + k, n * sizeof *x->weights) != 0)
+            return false;
+    }
+    return true;
+}
+
+static limn_status find_pieces(reading *r) {
+    limn_speech *s = r->out;
+    size_t places = (size_t)s->texts * (size_t)s->chunks;
+    s->piece_of = malloc(places * sizeof *s->piece_of);
+    s->piece = malloc(places * sizeof *s->piece);
+    s->conditions = calloc((size_t)s->states, sizeof *s->conditions);
+    if (!s->piece_of || !s->piece || !s->conditions) return out_of_memory(r);
+    for (int i = 0; i < s->texts * s->chunks; i++) {
+        limn_speech_piece p = {.text = i / s->chunks, .chunk = i % s->chunks};
+        int k = 0;
+        while (k < s->pieces && !same_piece(s, s->piece[k], p)) k++;
+        s->piece_of[i] = k;
+        if (k == s->pieces) s->piece[s->pieces++] = p;
+    }
+    return LIMN_OK;
+}
+
+/* Whether every row says one chunk of what the syntax "plain" would give it. */
+static limn_status find_plain(reading *r) {
+    limn_speech *s = r->out;
+    s->plain = !s->composed && s->states == 1 && s->chunks == 1;
+    for (int row = 0; row < s->rows && s->plain && !r->plain; row++) {
+        bool negative = s->rows > 1 && row == 0;
+        const char *text = negative ? r->request->negative : r->request->prompt;
+        for (int e = 0; e < s->encoders && s->plain; e++) {
+            const limn_chunks *said = &s->said[e][s->text_of[row]];
+            limn_chunks c = {0};
+            size_t n = (size_t)s->positions;
+            limn_status status = chunk_plain(r, e, text, &c);
+            s->plain = status == LIMN_OK && c.tokens == said->tokens &&
+                       memcmp(c.ids, said->ids, n * sizeof *c.ids) == 0 &&
+                       memcmp(c.weights, said->weights, n * sizeof *c.weights) == 0;
+            limn_chunks_free(&c);
+            if (status != LIMN_OK) return status;
+        }
+    }
+    return LIMN_OK;
+}
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+limn_status limn_speech_make(const limn_model *m, const limn_request *request, limn_speech *out,
+                             limn_error *err) {
+    *out = (limn_speech){.encoders = m->encoders, .positions = m->text[0].positions};
+    reading r = {.m = m, .request = request, .out = out, .err = err};
+    const char *syntax = limn_prompt_syntax_find(request->prompt_syntax);
+    if (!syntax)
+        return limn_fail(err, LIMN_E_USAGE,
+                         "there is no prompt syntax \"%s\"; there are a1111 and plain",
+                         request->prompt_syntax);
+    r.plain = strcmp(syntax, "plain") == 0;
+    limn_status status = read_prompts(&r);
+    if (status == LIMN_OK) status = find_states(&r);
+    if (status == LIMN_OK) status = chunk_texts(&r);
+    if (status == LIMN_OK) status = find_pieces(&r);
+    if (status == LIMN_OK) status = find_plain(&r);
+    limn_syntax_free(&r.prompts[0]);
+    limn_syntax_free(&r.prompts[1]);
+    if (status != LIMN_OK) limn_speech_free(out);
+    return status;
+}
+
+void limn_speech_free(limn_speech *s) {
+    for (int e = 0; e < s->encoders; e++) {
+        for (int i = 0; i < s->texts && s->said[e]; i++) limn_chunks_free(&s->said[e][i]);
+        free(s->said[e]);
+        limn_chunks_free(&s->empty[e]);
+    }
+    free(s->state_of_step);
+    free(s->text_of);
+    free(s->piece_of);
+    free(s->piece);
+    free(s->conditions);
+    *s = (limn_speech){0};
+}
+
+const int32_t *limn_speech_ids(const limn_speech *s, int encoder, int piece) {
+    const limn_chunks *from;
+    size_t at = place_of(s, encoder, s->piece[piece], &from);
+    return from->ids + at;
+}
+
+const float *limn_speech_weights(const limn_speech *s, int encoder, int piece) {
+    const limn_chunks *from;
+    size_t at = place_of(s, encoder, s->piece[piece], &from);
+    return from->weights + at;
+}
