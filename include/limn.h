@@ -265,6 +265,13 @@ typedef struct limn_request {
      * recipe says "a1111" only where that changes anything, and is read as "plain" where it says
      * nothing. */
     const char *prompt_syntax;
+
+    /* A second pass at a larger size (A1111's "Hires. fix" with the upscaler "Latent"): the latents
+     * of the first are made larger, and drawn again from there. width and height are the first's.
+     */
+    double upscale;          /* the second size over the first, above 1 */
+    double upscale_strength; /* how much of the first is lost; 0 = 0.7 */
+    int upscale_steps;       /* steps that the second makes; 0 = as many as the first has */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else what its family is used

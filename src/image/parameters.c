@@ -161,6 +161,12 @@ static limn_status take_labelled(span line, limn_recipe *recipe, limn_error *err
     return status;
 }
 
+/* A1111's one name for two things, told apart by whether there is a second pass. */
+static limn_status take_denoising(span line, limn_recipe *recipe, limn_error *err) {
+    const char *name = recipe->request.upscale > 0 ? "upscale_strength" : "strength";
+    return take(line, "Denoising strength", name, false, recipe, err);
+}
+
 static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err) {
     char *version, *model = NULL;
     limn_status status = copy_value(line, "Version", &version, err);
@@ -178,6 +184,7 @@ static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err
     if (!status) status = take(line, "RNG", "rng", false, recipe, err);
     if (!status) status = take(line, "Eta DDIM", "eta", false, recipe, err);
     if (!status) status = take_labelled(line, recipe, err);
+    if (!status) status = take_denoising(line, recipe, err);
     if (!status && strncmp(program, "limn ", 5) != 0)
         status = limn_recipe_accept(recipe, "prompt_syntax", "a1111", err);
     if (!status) status = take(line, "Prompt syntax", "prompt_syntax", false, recipe, err);

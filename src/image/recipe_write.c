@@ -186,6 +186,16 @@ static void add_labelled(limn_image_buffer *b, const limn_request *q) {
     }
 }
 
+/* What is lost of a picture to begin with, or of the first of two passes: A1111 has one name. */
+static void add_denoising(limn_image_buffer *b, const limn_request *q) {
+    double strength = q->upscale > 0 ? q->upscale_strength : q->strength;
+    if (q->upscale > 0) add_pair(b, "Hires upscaler", "Latent");
+    if (strength == 0) return;
+    limn_image_add_text(b, "Denoising strength: ");
+    limn_image_add_number(b, strength);
+    limn_image_add_text(b, ", ");
+}
+
 /* "Lora hashes", whose value is "name: hash, name: hash" in quotes; names without their ending. */
 static void add_lora_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
     limn_image_buffer list = {0};
@@ -228,6 +238,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
         limn_image_add_text(&b, ", ");
     }
     add_labelled(&b, q);
+    add_denoising(&b, q);
     if (reads_syntax(q)) add_pair(&b, "Prompt syntax", q->prompt_syntax);
     if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
     add_lora_hashes(&b, f);

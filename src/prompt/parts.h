@@ -46,6 +46,32 @@ typedef struct limn_prompt_value {
     size_t at;        /* the byte of the line's source that it begins at */
 } limn_prompt_value;
 
+/* A1111's settings of a second pass. */
+typedef enum limn_hires_setting {
+    LIMN_HIRES_NONE, /* the name is not one of them */
+    LIMN_HIRES_ON,
+    LIMN_HIRES_SCALE,
+    LIMN_HIRES_STRENGTH, /* also that of a picture to begin with, where there is no second pass */
+    LIMN_HIRES_STEPS,
+    LIMN_HIRES_UPSCALER,
+    LIMN_HIRES_OTHER, /* limn has no such thing */
+} limn_hires_setting;
+
+/* What a line has said of it; 0 = nothing. */
+typedef struct limn_hires {
+    bool said_on, on;
+    double scale, strength;
+    int steps;
+    const char *unknown; /* the name of a setting that limn cannot do */
+} limn_hires;
+
+/* The setting of that name. */
+limn_hires_setting limn_hires_find(const char *name);
+
+/* Makes of what was said what it means for the request. LIMN_E_INPUT where a second pass is asked
+ * for that limn does not have. */
+limn_status limn_hires_apply(const limn_hires *h, limn_request *request, limn_error *err);
+
 /* A line on its way to being a request. */
 typedef struct limn_prompt_state {
     limn_prompt_line *line;  /* the result */
@@ -54,6 +80,7 @@ typedef struct limn_prompt_state {
     unsigned said;           /* one bit for each setting that the line has said */
     uint64_t said_numbers;   /* the same for those of limn_settings */
     int batch_size, n_iter;  /* 0 = not said */
+    limn_hires hires;
 } limn_prompt_state;
 
 /* The column, from 1, of byte `at` of the line's source. */

@@ -60,18 +60,6 @@ static const struct {
     {"override_settings_restore_afterwards", IGNORED},
     {"disable_extra_networks", IGNORED},
     {"force_task_id", IGNORED},
-    {"denoising_strength", IGNORED},
-    {"hr_scale", IGNORED},
-    {"hr_upscaler", IGNORED},
-    {"hr_second_pass_steps", IGNORED},
-    {"hr_resize_x", IGNORED},
-    {"hr_resize_y", IGNORED},
-    {"hr_checkpoint_name", IGNORED},
-    {"hr_sampler_name", IGNORED},
-    {"hr_scheduler", IGNORED},
-    {"hr_prompt", IGNORED},
-    {"hr_negative_prompt", IGNORED},
-    {"enable_hr", NEUTRAL},
     {"firstphase_width", NEUTRAL},
     {"firstphase_height", NEUTRAL},
     {"firstpass_image", NEUTRAL},
@@ -333,11 +321,38 @@ static limn_status set_listed(limn_prompt_state *s, const limn_setting *row,
     return limn_fail(err, LIMN_E_INPUT, "%s", fault.text);
 }
 
+/* The same for the second pass. */
+static limn_status set_hires(limn_prompt_state *s, limn_hires_setting which, const char *name,
+                             const limn_prompt_value *v, limn_error *err) {
+    limn_hires *h = &s->hires;
+    limn_status status = LIMN_OK;
+    bool nothing = is_neutral(v, false);
+    if (which == LIMN_HIRES_ON) {
+        h->said_on = true;
+        h->on = !nothing;
+    } else if (which == LIMN_HIRES_OTHER || which == LIMN_HIRES_UPSCALER) {
+        bool latent = which == LIMN_HIRES_UPSCALER && strcmp(v->text, "Latent") == 0;
+        if (!nothing && !latent) h->unknown = name;
+    } else if (!nothing && which == LIMN_HIRES_STEPS) {
+        status = set_whole(name, v, 1, MOST_STEPS, &h->steps, err);
+    } else if (!nothing && which == LIMN_HIRES_SCALE) {
+        status = set_number(name, v, 8, &h->scale, err);
+    } else if (!nothing) {
+        status = set_number(name, v, 1, &h->strength, err);
+    }
+    return status == LIMN_OK ? limn_hires_apply(h, &s->line->request, err) : status;
+}
+
 limn_status limn_prompt_set(limn_prompt_state *s, const char *name, const limn_prompt_value *value,
                             bool *at_name, limn_error *err) {
     int which = find(name);
     const limn_setting *row = which < 0 ? limn_setting_find(name) : NULL;
     if (row) return set_listed(s, row, value, at_name, err);
+    limn_hires_setting hires = limn_hires_find(name);
+    if (hires != LIMN_HIRES_NONE) {
+        *at_name = false;
+        return set_hires(s, hires, name, value, err);
+    }
     *at_name = true;
     if (which < 0) return limn_fail(err, LIMN_E_INPUT, "there is no setting '%.100s'", name);
     bool once = which < IGNORED;

@@ -1,6 +1,7 @@
 #include "render/plan.h"
 #include "render/speech.h"
 #include "render/start.h"
+#include "render/upscale.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,6 +89,7 @@ static void settle_syntax(const limn_model *model, limn_request *r) {
 
 void limn_request_settle(const limn_model *model, limn_request *r) {
     limn_start_settle(model, r);
+    limn_upscale_settle(r);
     if (r->cache_interval == 0) r->cache_branch = 0;
     if (r->clip_skip == 1) r->clip_skip = 0;
     if (r->guidance_to == 1) r->guidance_to = 0;
@@ -107,6 +109,23 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
                          r->cache_branch, model->name, most);
     if (status == LIMN_OK) status = check_sizes(model, r, err);
     return status == LIMN_OK ? check_listening(model, r, err) : status;
+}
+
+/* A second pass, and its size. */
+static limn_status check_second(const limn_model *model, const limn_request *r, limn_error *err) {
+    int width, height;
+    limn_upscale_size(model, r, &width, &height);
+    limn_status status = limn_upscale_check(model, r, err);
+    if (status == LIMN_OK) status = check_side(model, "the upscaled width", width, err);
+    return status == LIMN_OK ? check_side(model, "the upscaled height", height, err) : status;
+}
+
+/* Evaluations of the U-Net in all passes of a checked request. */
+static int evaluations_of(const limn_model *model, const limn_request *r) {
+    int made, first = limn_sampling_calls_of(r->sampler, r->steps - limn_start_skipped(r));
+    if (r->upscale == 0) return first;
+    limn_upscale_request(model, r, &made);
+    return first + limn_sampling_calls_of(r->sampler, made);
 }
 
 /* The sampler, the schedule and the generator, in limn's own spelling. */
@@ -158,6 +177,7 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     limn_schedule schedule = model->schedule;
     status = limn_schedule_choose(&schedule, request->schedule, err);
     if (status == LIMN_OK) status = limn_start_check(model, request, err);
+    if (status == LIMN_OK) status = check_second(model, request, err);
     size_t workspace = 0;
     if (status == LIMN_OK)
         status = limn_render_measure(model, request, NULL, &workspace, NULL, err);
@@ -175,12 +195,14 @@ limn_status limn_request_plan(const limn_model *model, const limn_request *reque
         status = limn_render_measure(model, &own, NULL, &workspace, &flop, error);
     if (status != LIMN_OK) return status;
     /* Pixels stay while the file is made, which is at most a little larger than they are. */
-    size_t pixels = (size_t)own.width * (size_t)own.height * 3;
+    int width, height;
+    limn_upscale_size(model, &own, &width, &height);
+    size_t pixels = (size_t)width * (size_t)height * 3;
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
     size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;
     plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
-    plan->evaluations = limn_sampling_calls_of(own.sampler, own.steps - limn_start_skipped(&own));
+    plan->evaluations = evaluations_of(model, &own);
     plan->gflop = flop / 1e9;
     return LIMN_OK;
 }

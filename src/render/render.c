@@ -11,16 +11,17 @@
 #include "render/made.h"
 #include "render/plan.h"
 #include "render/start.h"
+#include "render/upscale.h"
 
 /* A rendering under way. */
 typedef struct rendering {
     const limn_model *model;
     const limn_request *request;
     const limn_options *options;
-    limn_speech *speech;
+    limn_speech speech[2]; /* of each pass: they differ in the number of steps */
     limn_exec *e;
     double started_ms, last_ms;
-    int steps_done;
+    int steps_done, steps_before; /* so far, and in the pass before this one */
     limn_error *err;
 } rendering;
 
@@ -62,15 +63,23 @@ static void show_preview(rendering *r, const limn_map *latents) {
     limn_arena_release(r->e->ws, mark);
 }
 
+/* The steps that are made in all passes. */
+static int steps_of(const rendering *r) {
+    int first = r->request->steps - limn_start_skipped(r->request), made = 0;
+    if (r->request->upscale > 0) limn_upscale_request(r->model, r->request, &made);
+    return first + made;
+}
+
 /* After each evaluation: tells the caller where things stand; false = stop. */
 static bool watch(void *user, int steps_done, const limn_map *latents) {
     rendering *r = user;
+    steps_done += r->steps_before;
     if (!r->options || (steps_done == r->steps_done && !limn_exec_measuring(r->e))) return true;
     if (r->options->preview) show_preview(r, latents);
     if (limn_exec_measuring(r->e)) return true;
     double now = now_ms();
     limn_progress p = {.step = steps_done,
-                       .steps = r->request->steps - limn_start_skipped(r->request),
+                       .steps = steps_of(r),
                        .step_ms = now - r->last_ms,
                        .elapsed_ms = now - r->started_ms};
     r->steps_done = steps_done;
@@ -81,38 +90,62 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
 /* ---- the stages --------------------------------------------------------------------------------
  */
 
-static limn_status denoise(rendering *r, limn_map *latents) {
+/* One pass of a request; start may be NULL. */
+static limn_status denoise(rendering *r, const limn_request *q, limn_speech *speech,
+                           const limn_start *start, limn_map *latents) {
     const limn_model *m = r->model;
     limn_schedule schedule = m->schedule;
-    limn_rng stream;
-    limn_start start = {0};
-    bool starts = limn_start_wanted(m, r->request);
-    limn_status status = limn_schedule_choose(&schedule, r->request->schedule, r->err);
+    limn_status status = limn_schedule_choose(&schedule, q->schedule, r->err);
     if (status != LIMN_OK) return status;
-    if (starts) limn_start_make(r->e, m, r->request, latents, &stream, &start);
-    limn_encode_request(r->e, m, r->request, r->speech);
+    limn_encode_request(r->e, m, q, speech);
     const limn_denoise_task task = {
         .unet = &m->unet,
         .schedule = &schedule,
-        .sampler = r->request->sampler,
-        .steps = r->request->steps,
-        .eta = r->request->eta,
-        .guidance = r->request->guidance,
-        .range = {r->request->guidance_from, r->request->guidance_to},
-        .rescale = r->request->guidance_rescale,
-        .cache_interval = r->request->cache_interval,
-        .cache_branch = r->request->cache_branch,
-        .rng = strcmp(r->request->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
-        .seed = r->request->seed,
-        .extra = start.extra.c > 0 ? &start.extra : NULL,
-        .start = starts ? &start.run : NULL,
-        .weights = r->speech->composed ? r->speech->weights : NULL,
-        .condition = r->speech->conditions,
-        .condition_of_step = r->speech->state_of_step,
+        .sampler = q->sampler,
+        .steps = q->steps,
+        .eta = q->eta,
+        .guidance = q->guidance,
+        .range = {q->guidance_from, q->guidance_to},
+        .rescale = q->guidance_rescale,
+        .cache_interval = q->cache_interval,
+        .cache_branch = q->cache_branch,
+        .rng = strcmp(q->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
+        .seed = q->seed,
+        .extra = start && start->extra.c > 0 ? &start->extra : NULL,
+        .start = start ? &start->run : NULL,
+        .weights = speech->composed ? speech->weights : NULL,
+        .condition = speech->conditions,
+        .condition_of_step = speech->state_of_step,
         .watch = watch,
         .user = r,
     };
     return limn_denoise_run(r->e, &task, latents, r->err);
+}
+
+/* The first pass, at the request's size. */
+static limn_status first_pass(rendering *r, limn_map *latents) {
+    limn_rng stream;
+    limn_start start = {0};
+    bool starts = limn_start_wanted(r->model, r->request);
+    if (starts) limn_start_make(r->e, r->model, r->request, latents, &stream, &start);
+    return denoise(r, r->request, &r->speech[0], starts ? &start : NULL, latents);
+}
+
+/* Both passes of a request that is drawn at two sizes; latents are the larger. */
+static limn_status both_passes(rendering *r, limn_map *latents) {
+    int made, scale = r->model->vae.scale_px;
+    limn_rng stream;
+    limn_start start = {0};
+    const limn_request second = limn_upscale_request(r->model, r->request, &made);
+    limn_map small =
+        limn_map_take(r->e, 1, r->request->height / scale, r->request->width / scale, latents->c);
+    size_t mark = limn_arena_mark(r->e->ws);
+    limn_status status = first_pass(r, &small);
+    if (status != LIMN_OK) return status;
+    limn_arena_release(r->e->ws, mark);
+    r->steps_before = r->request->steps - limn_start_skipped(r->request);
+    limn_upscale_start(r->e, &second, made, &small, latents, &stream, &start.run);
+    return denoise(r, &second, &r->speech[1], &start, latents);
 }
 
 static bool has_nan(const float *x, size_t count) {
@@ -125,11 +158,13 @@ static bool has_nan(const float *x, size_t count) {
  * measuring. */
 static limn_status run_stages(rendering *r, uint8_t *rgb) {
     const limn_model *m = r->model;
-    int w = r->request->width, h = r->request->height;
+    int w, h;
+    limn_upscale_size(m, r->request, &w, &h);
     limn_map latents =
         limn_map_take(r->e, 1, h / m->vae.scale_px, w / m->vae.scale_px, m->vae.latent_c);
     size_t mark = limn_arena_mark(r->e->ws);
-    limn_status status = denoise(r, &latents);
+    limn_status status =
+        r->request->upscale > 0 ? both_passes(r, &latents) : first_pass(r, &latents);
     if (status != LIMN_OK) return status;
     limn_arena_release(r->e->ws, mark);
     limn_map picture = limn_map_take(r->e, 1, h, w, 3);
@@ -143,21 +178,29 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
     return LIMN_OK;
 }
 
+/* Reads the prompts for each pass; to be freed in any case. */
+static limn_status make_speeches(rendering *r) {
+    int made;
+    limn_status status = limn_speech_make(r->model, r->request, &r->speech[0], r->err);
+    if (status != LIMN_OK || r->request->upscale == 0) return status;
+    const limn_request second = limn_upscale_request(r->model, r->request, &made);
+    return limn_speech_make(r->model, &second, &r->speech[1], r->err);
+}
+
+static void free_speeches(rendering *r) {
+    limn_speech_free(&r->speech[0]);
+    limn_speech_free(&r->speech[1]);
+}
+
 limn_status limn_render_measure(const limn_model *model, const limn_request *request,
                                 const limn_options *options, size_t *bytes, double *flop,
                                 limn_error *err) {
     limn_arena plan = limn_arena_measure();
     limn_exec e = {model->kernels, &plan, NULL, 0};
-    limn_speech speech;
-    rendering r = {.model = model,
-                   .request = request,
-                   .options = options,
-                   .speech = &speech,
-                   .e = &e,
-                   .err = err};
-    limn_status status = limn_speech_make(model, request, &speech, err);
+    rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
+    limn_status status = make_speeches(&r);
     if (status == LIMN_OK) status = run_stages(&r, NULL);
-    limn_speech_free(&speech);
+    free_speeches(&r);
     *bytes = plan.peak;
     if (flop) *flop = e.flop;
     return status;
@@ -169,11 +212,13 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
 static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) {
     const limn_recipe_facts facts = limn_made_facts(r->model, r->request);
     char *json = NULL, *text = NULL;
+    int width, height;
+    limn_upscale_size(r->model, r->request, &width, &height);
     limn_status status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);
     if (status == LIMN_OK)
-        status = limn_picture_make(r->request->width, r->request->height, rgb, json, text,
-                                   now_ms() - r->started_ms, out, r->err);
+        status = limn_picture_make(width, height, rgb, json, text, now_ms() - r->started_ms, out,
+                                   r->err);
     else
         free(rgb);
     free(json);
@@ -205,7 +250,9 @@ static limn_status render(rendering *r, limn_picture **out) {
         limn_render_measure(r->model, r->request, r->options, &bytes, NULL, r->err);
     if (status == LIMN_OK) status = limn_arena_open(&ws, bytes, r->err);
     if (status != LIMN_OK) return status;
-    size_t pixels = (size_t)r->request->width * (size_t)r->request->height;
+    int width, height;
+    limn_upscale_size(r->model, r->request, &width, &height);
+    size_t pixels = (size_t)width * (size_t)height;
     stages_body b = {.r = r, .ws = &ws, .rgb = malloc(pixels * 3)};
     int threads = r->options ? r->options->threads : 0;
     if (b.rgb)
@@ -233,17 +280,15 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
         own.prompt = prompt;
         own.negative = negative;
         double now = now_ms();
-        limn_speech speech;
         rendering r = {.model = model,
                        .request = &own,
                        .options = options,
-                       .speech = &speech,
                        .started_ms = now,
                        .last_ms = now,
                        .err = error};
-        status = limn_speech_make(model, &own, &speech, error);
+        status = make_speeches(&r);
         if (status == LIMN_OK) status = render(&r, out);
-        limn_speech_free(&speech);
+        free_speeches(&r);
     }
     free(prompt);
     free(negative);

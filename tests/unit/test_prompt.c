@@ -66,6 +66,27 @@ static void test_override_settings(void **state) {
                  "and nothing else, found '{\"sd_vae\": \"x\"}'");
 }
 
+/* A1111's second pass, its settings in any order; without it they mean nothing. */
+static void test_hires(void **state) {
+    (void)state;
+    limn_prompt_file f =
+        read_one("{\"denoising_strength\": 0.4, \"hr_scale\": 1.5, \"enable_hr\": true,"
+                 " \"hr_second_pass_steps\": 9, \"hr_upscaler\": \"Latent\", \"prompt\": \"a\"}");
+    assert_int_equal(f.failed, 0);
+    const limn_request *r = &f.lines[0].request;
+    assert_true(r->upscale == 1.5 && r->upscale_strength == 0.4 && r->upscale_steps == 9);
+    assert_true(r->strength == 0);
+    limn_prompt_file_free(&f);
+    f = read_one("--enable_hr True --denoising_strength 0.4 --prompt a");
+    assert_true(f.lines[0].request.upscale == 2);
+    limn_prompt_file_free(&f);
+    f = read_one("{\"enable_hr\": false, \"hr_scale\": 2, \"denoising_strength\": 0.7,"
+                 " \"hr_upscaler\": \"ESRGAN\", \"prompt\": \"a\"}");
+    assert_int_equal(f.failed, 0);
+    assert_true(f.lines[0].request.upscale == 0 && f.lines[0].request.upscale_strength == 0);
+    limn_prompt_file_free(&f);
+}
+
 static void test_plain_lines(void **state) {
     (void)state;
     static const char text[] = "\xEF\xBB\xBF"
@@ -241,8 +262,8 @@ static void test_json_errors(void **state) {
     assert_error("{\"prompt\": 3}", "p.txt:1:12: prompt: expected a text in quotes, found '3'");
     assert_error("{\"styles\": [ \"a\" ]}", "p.txt:1:12: styles: expected nothing, since limn "
                                             "cannot do this, found '[ \"a\" ]'");
-    assert_error("{\"enable_hr\": true}", "p.txt:1:15: enable_hr: expected nothing, since limn "
-                                          "cannot do this, found 'true'");
+    assert_error("{\"enable_hr\": true, \"hr_upscaler\": \"ESRGAN\"}",
+                 "p.txt:1:36: hr_upscaler: limn has the upscaler Latent and nothing else here");
 }
 
 /* jansson's own sentences may change between versions; their place may not be lost. */
@@ -373,6 +394,7 @@ static void test_examples(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hires),
         cmocka_unit_test(test_plain_lines),
         cmocka_unit_test(test_override_settings),
         cmocka_unit_test(test_empty_files),
