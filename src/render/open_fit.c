@@ -70,27 +70,34 @@ limn_status limn_open_check(const limn_opening *o) {
     return status == LIMN_OK ? check_taesd(o) : status;
 }
 
-/* The family, by the U-Net's tensors, the pipeline's class, and what the model is called. */
-static const limn_family *family_of(const limn_opening *o) {
+/* The family, by the U-Net's tensors, the pipeline's class, the schedule, and what the model is
+ * called. */
+static const limn_family *family_of(const limn_opening *o, int size_px) {
+    const limn_schedule *schedule = &o->m->schedule;
     limn_traits traits = limn_family_traits(o->unet_tensors);
     traits.pipeline = o->pipeline->class_name;
     traits.name = o->m->name;
-    traits.prediction = o->m->schedule.prediction == LIMN_PREDICT_V ? 2 : 1;
+    traits.prediction = schedule->prediction == LIMN_PREDICT_V ? 2 : 1;
+    traits.from_the_end = schedule->spacing == LIMN_SPACING_TRAILING &&
+                          strncmp(schedule->sampler, "euler", strlen("euler")) == 0;
+    traits.size_px = size_px;
     return limn_family_find(&traits);
 }
 
 limn_status limn_open_wishes(limn_opening *o) {
     limn_model *m = o->m;
-    const limn_family *family = family_of(o);
     const limn_config *own = limn_config_child(o->index, "limn");
     int sample = 64, scale = m->vae.scale_px;
     limn_model_info *i = &m->info;
     const char *sampler = m->schedule.sampler[0] ? m->schedule.sampler : "ddim";
     limn_status status = limn_config_int(o->unet, "sample_size", 1, 2048, 64, &sample, o->err);
     i->width = i->height = sample * scale;
+    const limn_family *family = family_of(o, i->width);
     i->family = family->label;
     i->steps = family->steps;
     i->guidance = family->guidance;
+    if (strcmp(sampler, "lcm") == 0) i->steps = 4;
+    if (strcmp(sampler, "lcm") == 0 && m->unet.guidance_d == 0) i->guidance = 1; /* distilled in */
     if (own) {
         if (!status) status = limn_config_int(own, "width", 1, 16384, i->width, &i->width, o->err);
         if (!status)

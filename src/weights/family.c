@@ -91,6 +91,10 @@ static bool is_pipeline(const limn_traits *t, const char *part) {
     return t->pipeline != NULL && strstr(t->pipeline, part) != NULL;
 }
 
+static bool is_distilled(const limn_traits *t) {
+    return t->from_the_end && t->prediction == 1;
+}
+
 static int find_xl(const limn_traits *t) {
     if (t->in_channels == 9) return SDXL_INPAINT;
     if (t->in_channels == 8) return SDXL_PIX2PIX;
@@ -99,6 +103,7 @@ static int find_xl(const limn_traits *t) {
         return SSD_1B;
     if (says(t->name, "turbo")) return SDXL_TURBO;
     if (says(t->name, "lightning")) return SDXL_LIGHTNING;
+    if (is_distilled(t)) return t->size_px > 0 && t->size_px <= 512 ? SDXL_TURBO : SDXL_LIGHTNING;
     return SDXL;
 }
 
@@ -107,7 +112,7 @@ static int find_sd(const limn_traits *t) {
     if (t->in_channels == 9) return two ? SD2_INPAINT : SD1_INPAINT;
     if (t->in_channels == 8) return SD1_PIX2PIX;
     if (t->guidance_input || is_pipeline(t, "LatentConsistency")) return SD1_LCM;
-    if (two && says(t->name, "turbo")) return SD_TURBO;
+    if (two && (says(t->name, "turbo") || is_distilled(t))) return SD_TURBO;
     if (!t->whole_middle || t->layers == 1) return BK_SDM;
     if (!two) return SD1;
     return t->prediction == 1 ? SD2 : SD2_V;

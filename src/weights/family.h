@@ -18,6 +18,9 @@ typedef struct limn_traits {
     bool linear;         /* proj_in and proj_out are linear layers, not convolutions */
     bool classes;        /* it has a class embedding, which no published family has */
     int prediction;      /* 0 not known, 1 epsilon, 2 v */
+    bool from_the_end;   /* its scheduler is Euler's, with steps from the very first ("trailing"):
+                          * where it predicts epsilon, it was distilled to few steps */
+    int size_px;         /* what it draws by its configuration; 0 not known */
 } limn_traits;
 
 /* One family. */

@@ -88,11 +88,11 @@ static void test_picture(void **state) {
     if (limn_model_open(folder, NULL, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
     limn_request_defaults(m, &r);
     assert_string_equal(r.sampler, "lcm");
+    assert_int_equal(r.steps, 4);
+    assert_true(r.guidance == 8.5);
     r.prompt = "a photograph of an astronaut riding a horse!";
     r.negative = "this takes no part";
     r.seed = 42;
-    r.steps = 4;
-    r.guidance = 8.5;
     r.width = r.height = 64;
     if (limn_render(m, &r, NULL, &picture, &err) != LIMN_OK) fail_msg("%s", err.text);
     golden *g = golden_open(FAMILIES "lcm_picture.safetensors");

@@ -184,10 +184,12 @@ static void families(void **state) {
     struct {
         const char *name;
         limn_traits t;
-    } cases[] = {{"sd1", sd1},       {"bk-sdm", sd1},        {"bk-sdm", sd1},  {"sd1-lcm", sd1},
-                 {"sd2-v", sd1},     {"sd2", sd1},           {"sdxl", xl},     {"ssd-1b", xl},
-                 {"sdxl-turbo", xl}, {"sdxl-lightning", xl}, {"sdxl-lcm", xl}, {"sdxl-inpaint", xl},
-                 {"sd1", sd1},       {"other", sd1}};
+    } cases[] = {{"sd1", sd1},           {"bk-sdm", sd1},    {"bk-sdm", sd1},
+                 {"sd1-lcm", sd1},       {"sd2-v", sd1},     {"sd2", sd1},
+                 {"sdxl", xl},           {"ssd-1b", xl},     {"sdxl-turbo", xl},
+                 {"sdxl-lightning", xl}, {"sdxl-lcm", xl},   {"sdxl-inpaint", xl},
+                 {"sd1", sd1},           {"other", sd1},     {"sd-turbo", sd1},
+                 {"sd2-v", sd1},         {"sdxl-turbo", xl}, {"sdxl-lightning", xl}};
     cases[1].t.whole_middle = false;
     cases[2].t.layers = 1;
     cases[3].t.guidance_input = true;
@@ -200,6 +202,15 @@ static void families(void **state) {
     cases[11].t.in_channels = 9;
     cases[12].t.name = "turbo-charged"; /* SD 1 has no such family */
     cases[13].t.classes = true;
+    /* Distilled ones tell by their scheduler too, whatever they are called. */
+    for (int i = 14; i < 18; i++) {
+        cases[i].t.from_the_end = true;
+        cases[i].t.prediction = 1;
+    }
+    cases[14].t.context = cases[15].t.context = 1024;
+    cases[15].t.prediction = 2;
+    cases[16].t.size_px = 512;
+    cases[17].t.size_px = 1024;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(limn_family_find(&cases[i].t)->name, cases[i].name);
 }
