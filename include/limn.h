@@ -187,6 +187,62 @@ typedef struct limn_convert_options {
 LIMN_API limn_status limn_convert(const char *in, const char *out,
                                   const limn_convert_options *options, limn_error *error);
 
+/* ---- looking at a model ------------------------------------------------------------------------
+ */
+
+/* One part of a model that was looked at. Strings live as long as the report. */
+typedef struct limn_part_info {
+    const char *name;  /* "unet", "vae", "text_encoder", "text_encoder_2" */
+    const char *types; /* what its numbers are stored as, and how many tensors: "F16 684, F32 2" */
+    uint64_t parameters; /* numbers, integers left out */
+    uint64_t bytes;      /* as stored */
+    int tensors;
+} limn_part_info;
+
+/* One tensor. Strings live as long as the report. */
+typedef struct limn_tensor_info {
+    const char *part, *name, *type; /* the name as diffusers has it */
+    int rank;
+    uint64_t shape[8]; /* [rank], outermost first */
+} limn_tensor_info;
+
+/* What a model's files are, without its weights being read. */
+typedef struct limn_report {
+    const char *name;         /* the file's or folder's */
+    const char *container;    /* "folder", "safetensors" or "gguf" */
+    const char *family;       /* "sd1"; "" where there is no U-Net to tell it by */
+    const char *family_label; /* "Stable Diffusion 1.x" */
+    uint64_t bytes;           /* of all files that were looked at */
+    /* The hash that a picture's recipe would have, and of a single file A1111's short one (its
+     * first ten digits); "" where it was not asked for, or a folder is not complete. */
+    char sha256[65], short_hash[11];
+    const limn_part_info *parts; /* [part_count] */
+    int part_count;
+    size_t unused;                   /* tensors of a single file that belong to no part */
+    const limn_tensor_info *tensors; /* [tensor_count], part by part */
+    size_t tensor_count;
+    bool has_tokenizer;
+    bool complete; /* it can be opened, and drawn with */
+    /* What is missing or wrong, a sentence each, [fault_count]; `more` are not listed. */
+    const char *const *faults;
+    int fault_count, more;
+    int width, height, steps; /* what it is drawn with where nobody says otherwise */
+    double guidance;
+    const char *sampler, *prediction;
+    bool zero_snr; /* its schedule ends in pure noise */
+} limn_report;
+
+/* Looks at a model, or at a part of one, at `path`.
+ *   options  parts from elsewhere, and threads; NULL is fine
+ *   hash     whether to hash the files, which means reading them
+ * *out is the caller's, for limn_report_free. What a file lacks is in the report; LIMN_E_INPUT only
+ * where it cannot be read at all, LIMN_E_MISSING, LIMN_E_IO, LIMN_E_MEMORY. */
+LIMN_API limn_status limn_inspect(const char *path, const limn_open_options *options, bool hash,
+                                  limn_report **out, limn_error *error);
+
+/* Releases a report. NULL is fine. */
+LIMN_API void limn_report_free(limn_report *report);
+
 /* ---- what can be asked for ------------------------------------------------------------------- */
 
 /* A sampler or a schedule: the name one types, A1111's name, and a line about it. */

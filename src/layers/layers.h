@@ -77,6 +77,15 @@ typedef struct limn_invention {
     uint64_t parameters; /* numbers in all tensors so far */
 } limn_invention;
 
+/* Where faults about single tensors go, so that all of them can be told instead of the first: each
+ * is handed to `add`, and loading goes on as if the tensor were there. For measuring passes only.
+ */
+typedef struct limn_fault_list {
+    void *ctx;
+    void (*add)(void *ctx, const char *sentence);
+    limn_tensor stand_in; /* what the pass gets for a tensor that is not there */
+} limn_fault_list;
+
 /* Finds tensors, checks their shapes and remembers how to pack them. The first fault stays in
  * `status`; everything after it does nothing, so that network code reads as a list of its parts and
  * looks at `status` once, at the end. Used twice: with a measuring arena it counts memory and jobs;
@@ -87,6 +96,7 @@ typedef struct limn_loader {
     const limn_tensors *tensors;
     limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
     const limn_loras *loras;   /* what is added to tensors as they are packed; NULL = nothing */
+    limn_fault_list *faults;   /* NULL: the first fault ends the pass */
     bool keep_half;            /* matrices stored as float16 stay so */
     bool int8;                 /* matrices become int8 where their shape suits it */
     int int8_count;            /* how many did in this pass */

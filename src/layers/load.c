@@ -32,6 +32,19 @@ void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, 
         ld->status = limn_config_int(config, key, min, max, fallback, out, ld->err);
 }
 
+/* Notes the fault, and gives a tensor in the place of the one that is not there. */
+static const limn_tensor *stand_in(limn_loader *ld, int rank, const uint64_t *shape) {
+    limn_tensor *t = &ld->faults->stand_in;
+    ld->faults->add(ld->faults->ctx, ld->err->text);
+    ld->status = LIMN_OK;
+    *t = (limn_tensor){.dtype = LIMN_F32, .rank = rank, .count = 1};
+    for (int i = 0; i < rank; i++) {
+        t->shape[i] = shape[i];
+        t->count *= shape[i];
+    }
+    return t;
+}
+
 static const limn_tensor *want(limn_loader *ld, const char *name, int rank, const uint64_t *shape) {
     const limn_tensor *t = NULL;
     if (ld->invention) return limn_invent_tensor(ld, name, rank, shape);
@@ -40,6 +53,7 @@ static const limn_tensor *want(limn_loader *ld, const char *name, int rank, cons
     if (t && !limn_dtype_is_float(t->dtype))
         limn_load_fail(ld, LIMN_E_INPUT, "tensor %s has type %s, expected a floating-point type",
                        name, limn_dtype_name(t->dtype));
+    if (ld->status == LIMN_E_INPUT && ld->faults) return stand_in(ld, rank, shape);
     return ld->status == LIMN_OK ? t : NULL;
 }
 

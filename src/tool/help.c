@@ -4,7 +4,7 @@ void limn_tool_help(FILE *to) {
     fputs("limn \"a red apple\"       draws it into a-red-apple-SEED.png\n"
           "limn batch FILE|-        draws every line of a prompt file; goes on if stopped\n"
           "limn again PICTURE.png   draws it again and says whether every bit is the same\n"
-          "limn show PICTURE.png    prints the recipe in a picture\n"
+          "limn show PICTURE.png    prints its recipe;  limn inspect MODEL  what a model is\n"
           "limn samplers            lists samplers, schedules, further settings\n"
           "limn bench               measures this machine: --arch NAME, --runs N, --size\n"
           "limn convert IN OUT      to .safetensors, .gguf or folder; --type f16, q8_0 ...\n"

@@ -35,6 +35,8 @@ static int run(const limn_tool_options *options) {
         return limn_tool_show(options);
     case LIMN_TOOL_LIST:
         return limn_tool_list(options);
+    case LIMN_TOOL_INSPECT:
+        return limn_tool_inspect(options);
     case LIMN_TOOL_BENCH:
         return limn_tool_bench(options);
     case LIMN_TOOL_CONVERT:

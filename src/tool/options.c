@@ -28,6 +28,7 @@ enum {
     OPT_RUNS,
     OPT_INIT,
     OPT_MASK,
+    OPT_TENSORS,
     OPT_VAE,
     OPT_TEXT_ENCODER,
     OPT_TEXT_ENCODER_2,
@@ -37,7 +38,9 @@ enum {
 
 #define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
 #define RENDERS (MAKES | LIMN_TOOL_AGAIN)
-#define ALL     (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH | LIMN_TOOL_CONVERT)
+#define ALL                                                                                        \
+    (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH | LIMN_TOOL_CONVERT |             \
+     LIMN_TOOL_INSPECT)
 
 static const char letters[] = ":o:n:s:g:m:t:qh";
 
@@ -72,6 +75,7 @@ static const struct option own_options[] = {
     {"runs", required_argument, NULL, OPT_RUNS},
     {"init", required_argument, NULL, OPT_INIT},
     {"mask", required_argument, NULL, OPT_MASK},
+    {"tensors", no_argument, NULL, OPT_TENSORS},
     {"vae", required_argument, NULL, OPT_VAE},
     {"text-encoder", required_argument, NULL, OPT_TEXT_ENCODER},
     {"text-encoder-2", required_argument, NULL, OPT_TEXT_ENCODER_2},
@@ -104,7 +108,7 @@ static const struct {
 } takers[] = {
     {'o', RENDERS},
     {'m', RENDERS},
-    {'t', RENDERS | LIMN_TOOL_BENCH},
+    {'t', RENDERS | LIMN_TOOL_BENCH | LIMN_TOOL_INSPECT},
     {'q', ALL},
     {'h', ALL},
     {OPT_TAESD, RENDERS},
@@ -114,25 +118,27 @@ static const struct {
     {OPT_TYPE, LIMN_TOOL_CONVERT},
     {OPT_SET, LIMN_TOOL_AGAIN},
     {OPT_LORA, RENDERS},
-    {OPT_JSON, RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_BENCH},
+    {OPT_JSON, RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_BENCH | LIMN_TOOL_INSPECT},
+    {OPT_TENSORS, LIMN_TOOL_INSPECT},
     {OPT_SIZE, MAKES | LIMN_TOOL_BENCH},
     {OPT_PRECISION, MAKES | LIMN_TOOL_BENCH},
     {OPT_ARCH, LIMN_TOOL_BENCH},
     {OPT_RUNS, LIMN_TOOL_BENCH},
     {OPT_INIT, RENDERS},
     {OPT_MASK, RENDERS},
-    {OPT_VAE, RENDERS | LIMN_TOOL_CONVERT},
-    {OPT_TEXT_ENCODER, RENDERS | LIMN_TOOL_CONVERT},
-    {OPT_TEXT_ENCODER_2, RENDERS | LIMN_TOOL_CONVERT},
-    {OPT_TOKENIZER, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_VAE, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
+    {OPT_TEXT_ENCODER, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
+    {OPT_TEXT_ENCODER_2, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
+    {OPT_TOKENIZER, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
 };
 
 static const struct {
     const char *word;
     limn_tool_command command;
 } commands[] = {
-    {"batch", LIMN_TOOL_BATCH},   {"again", LIMN_TOOL_AGAIN}, {"show", LIMN_TOOL_SHOW},
-    {"samplers", LIMN_TOOL_LIST}, {"bench", LIMN_TOOL_BENCH}, {"convert", LIMN_TOOL_CONVERT},
+    {"batch", LIMN_TOOL_BATCH},     {"again", LIMN_TOOL_AGAIN}, {"show", LIMN_TOOL_SHOW},
+    {"samplers", LIMN_TOOL_LIST},   {"bench", LIMN_TOOL_BENCH}, {"convert", LIMN_TOOL_CONVERT},
+    {"inspect", LIMN_TOOL_INSPECT},
 };
 
 limn_tool_command limn_tool_command_find(const char *word) {
@@ -374,6 +380,9 @@ static int read_option(int value, const char *text, const char **sampler_schedul
     case OPT_FORCE:
         o->force = true;
         return LIMN_OK;
+    case OPT_TENSORS:
+        o->tensors = true;
+        return LIMN_OK;
     case OPT_SAMPLER:
     case OPT_SCHEDULE:
     case OPT_RNG:
@@ -422,9 +431,11 @@ static int read_operands(int argc, char **argv, limn_tool_options *o) {
     }
     if (left == 0) {
         if (o->command != LIMN_TOOL_DRAW) {
-            return limn_tool_fail(
-                LIMN_E_USAGE, "%s wants %s after it", command_word(o->command),
-                o->command == LIMN_TOOL_BATCH ? "a prompt file (- = standard input)" : "a picture");
+            return limn_tool_fail(LIMN_E_USAGE, "%s wants %s after it", command_word(o->command),
+                                  o->command == LIMN_TOOL_BATCH
+                                      ? "a prompt file (- = standard input)"
+                                  : o->command == LIMN_TOOL_INSPECT ? "a model"
+                                                                    : "a picture");
         }
         return limn_tool_fail(LIMN_E_USAGE, "there is no prompt; say what to draw: limn \"a red "
                                             "apple\"");

@@ -31,6 +31,7 @@ typedef enum limn_tool_command {
     LIMN_TOOL_SHOW = 8,
     LIMN_TOOL_LIST = 16,
     LIMN_TOOL_BENCH = 32,
+    LIMN_TOOL_INSPECT = 64,
     LIMN_TOOL_CONVERT = 128,
 } limn_tool_command;
 
@@ -55,7 +56,7 @@ typedef struct limn_tool_options {
     double guidance, eta;
     int count, steps, width, height, threads, runs;
     bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
-    bool quiet, json, dry_run, force, help, version;
+    bool quiet, json, dry_run, force, tensors, help, version;
     int loras;
     limn_tool_lora lora[LIMN_TOOL_LORAS_MAX];
     int sets;
@@ -251,12 +252,13 @@ bool limn_tool_interrupted(void);
 
 /* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c, bench.c ------------------ */
 
-int limn_tool_draw(const limn_tool_options *options);    /* limn "a red apple" */
-int limn_tool_batch(const limn_tool_options *options);   /* limn batch prompts.txt */
-int limn_tool_again(const limn_tool_options *options);   /* limn again apple.png */
-int limn_tool_show(const limn_tool_options *options);    /* limn show apple.png */
-int limn_tool_list(const limn_tool_options *options);    /* limn samplers */
-int limn_tool_bench(const limn_tool_options *options);   /* limn bench */
+int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */
+int limn_tool_batch(const limn_tool_options *options); /* limn batch prompts.txt */
+int limn_tool_again(const limn_tool_options *options); /* limn again apple.png */
+int limn_tool_show(const limn_tool_options *options);
+int limn_tool_inspect(const limn_tool_options *options); /* see above */ /* limn show apple.png */
+int limn_tool_list(const limn_tool_options *options);                    /* limn samplers */
+int limn_tool_bench(const limn_tool_options *options);                   /* limn bench */
 int limn_tool_convert(const limn_tool_options *options); /* limn convert model.gguf folder */
 
 /* Prints a request as lines "name   value", for show and --dry-run. */

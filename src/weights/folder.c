@@ -58,8 +58,8 @@ static limn_status open_single(limn_folder *f, limn_error *err) {
         status = limn_source_read(&file->source, 0, sizeof start, start, err);
     if (status != LIMN_OK) return status;
     if (is_pickle(start)) return limn_refuse_pickle(f->path, err);
-    status = (limn_gguf_is(start, sizeof start) ? limn_gguf_read : limn_safetensors_read)(
-        &file->source, &file->tensors, err);
+    f->gguf = limn_gguf_is(start, sizeof start);
+    status = (f->gguf ? limn_gguf_read : limn_safetensors_read)(&file->source, &file->tensors, err);
     if (status != LIMN_OK) return status;
     cut_ending(f->name);
     return limn_single_open(file->tensors, f->name, f->path, &f->single, err);
@@ -222,8 +222,10 @@ limn_status limn_folder_open_with(const char *path, const limn_folder_asides *as
     *out = NULL;
     limn_status status = open_any(path, &f, err);
     if (status != LIMN_OK) return status;
-    status = f->single != NULL ? check_single(f, err) : check_folder(f, err);
-    if (status == LIMN_OK) status = limn_folder_config(f, LIMN_INDEX, &index, err);
+    const bool any = asides != NULL && asides->any && f->single != NULL;
+    if (!any) status = f->single != NULL ? check_single(f, err) : check_folder(f, err);
+    if (status == LIMN_OK && (!any || limn_folder_has(f, LIMN_INDEX)))
+        status = limn_folder_config(f, LIMN_INDEX, &index, err);
     if (status == LIMN_OK && asides != NULL) status = open_asides(f, asides, err);
     if (status != LIMN_OK) {
         limn_folder_close(f);
@@ -368,5 +370,22 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
         if (f->counted[i]) sum += parameters_of(f->single->parts[i]);
     for (int i = 0; i < f->aside_count; i++)
         if (f->asides[i].owned) sum += limn_folder_parameters(f->asides[i].folder);
+    return sum;
+}
+
+const char *limn_folder_container(const limn_folder *f) {
+    if (f->single == NULL) return "folder";
+    return f->gguf ? "gguf" : "safetensors";
+}
+
+size_t limn_folder_unused(const limn_folder *f) {
+    return f->single != NULL ? f->single->unused : 0;
+}
+
+uint64_t limn_folder_size(const limn_folder *f) {
+    uint64_t sum = 0;
+    for (int i = 0; i < f->count; i++) sum += f->files[i].source.size;
+    for (int i = 0; i < f->aside_count; i++)
+        if (f->asides[i].owned) sum += limn_folder_size(f->asides[i].folder);
     return sum;
 }

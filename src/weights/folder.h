@@ -41,6 +41,7 @@ struct limn_folder {
     limn_opened *files; /* [count], sorted by relative path; has room for `room` */
     int count, room;
     limn_single *single; /* NULL where it is a folder on the disk */
+    bool gguf;           /* the single file is one */
     bool counted[LIMN_PARTS];
     limn_aside asides[LIMN_ASIDES_MOST];
     int aside_count;

@@ -240,6 +240,7 @@ limn_status limn_folder_open(const char *path, limn_folder **out, limn_error *er
  * folder, or of a whole model's folder. */
 typedef struct limn_folder_asides {
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
+    bool any; /* the path itself may be a file that holds no U-Net */
 } limn_folder_asides;
 
 /* Likewise, with components from elsewhere, which then stand for the folder's own. asides may be
@@ -281,6 +282,15 @@ limn_status limn_folder_tensors(limn_folder *f, const char *component, const lim
  * text. A file from elsewhere is called as if it lay where it stands for ("vae/config.json", or
  * "vae" where it is a single file), a model in a single file "model"; alone, its hash is that
  * file's own SHA-256. */
+
+/* What it is: "folder", "safetensors" or "gguf". */
+const char *limn_folder_container(const limn_folder *f);
+
+/* The bytes of all files that were opened so far. */
+uint64_t limn_folder_size(const limn_folder *f);
+
+/* Tensors of a single file that belong to no part of a model. */
+size_t limn_folder_unused(const limn_folder *f);
 
 /* How many files were opened so far. */
 int limn_folder_file_count(const limn_folder *f);

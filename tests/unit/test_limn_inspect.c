@@ -1,0 +1,164 @@
+/* limn_inspect: what a model's files are, and everything that they lack, without their weights. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "limn.h"
+#include "support/published.h"
+#include "support/single.h"
+
+#define TINY "tests/golden/tiny-sd15"
+
+static char folder[] = "/tmp/limn-inspect-XXXXXX";
+static char path[100];
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return rmdir(folder);
+}
+
+static const char *at(const char *name) {
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static limn_report *inspect(const char *model, const limn_open_options *how, bool hash) {
+    limn_report *r;
+    limn_error err;
+    if (limn_inspect(model, how, hash, &r, &err) != LIMN_OK) fail_msg("%s", err.text);
+    return r;
+}
+
+/* Whether one of the faults says it. */
+static bool says(const limn_report *r, const char *words) {
+    for (int i = 0; i < r->fault_count; i++)
+        if (strstr(r->faults[i], words)) return true;
+    return false;
+}
+
+static void a_folder_and_its_hash(void **state) {
+    (void)state;
+    limn_model *m;
+    limn_report *r = inspect(TINY, NULL, true);
+    assert_true(r->complete);
+    assert_int_equal(r->fault_count, 0);
+    assert_string_equal(r->container, "folder");
+    assert_string_equal(r->family, "sd1");
+    assert_int_equal(r->part_count, 3);
+    assert_string_equal(r->parts[0].name, "unet");
+    assert_string_equal(r->parts[0].types, "F16 684");
+    assert_int_equal(r->width, 128);
+    assert_int_equal(r->steps, 20);
+    assert_string_equal(r->prediction, "epsilon");
+    assert_int_equal(r->tensor_count, 684 + 244 + 53);
+    assert_int_equal(limn_model_open(TINY, NULL, &m, NULL), LIMN_OK);
+    assert_string_equal(r->sha256, limn_model_describe(m).sha256);
+    assert_string_equal(r->short_hash, "");
+    assert_string_equal(r->sampler, limn_model_describe(m).sampler);
+    limn_model_close(m);
+    limn_report_free(r);
+}
+
+static void a_published_file(void **state) {
+    (void)state;
+    published_write(PUBLISHED_SDXL, 4, at("sd_xl_base_1.0.safetensors"));
+    limn_report *r = inspect(path, NULL, false);
+    assert_false(r->complete);
+    assert_string_equal(r->family, "sdxl");
+    assert_string_equal(r->container, "safetensors");
+    assert_true(r->bytes > 6900000000u);
+    assert_int_equal(r->unused, 1);
+    assert_false(r->has_tokenizer);
+    assert_int_equal(r->fault_count, 1);
+    assert_true(says(r, "there is no vocabulary in this file"));
+    assert_int_equal(r->width, 1024);
+    assert_true(r->guidance == 5);
+    assert_string_equal(r->sha256, "");
+    limn_report_free(r);
+
+    r = inspect(path, &(limn_open_options){.tokenizer = "tests/golden/clip"}, false);
+    assert_true(r->complete);
+    assert_string_equal(r->sampler, "euler");
+    limn_report_free(r);
+    unlink(path);
+}
+
+/* Replaces a text in a file by another of its length. */
+static void patch(const char *from, const char *to) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    static char head[400000];
+    size_t size = fread(head, 1, sizeof head, f), length = strlen(from);
+    assert_int_equal(length, strlen(to));
+    for (size_t i = 0; i + length <= size; i++) {
+        if (memcmp(head + i, from, length) != 0) continue;
+        assert_int_equal(fseek(f, (long)i, SEEK_SET), 0);
+        assert_int_equal(fwrite(to, 1, length, f), length);
+        fclose(f);
+        return;
+    }
+    fail_msg("%s is not in %s", from, path);
+}
+
+static void everything_that_is_wrong(void **state) {
+    (void)state;
+    single_write(TINY, &(single_form){.ldm = true}, at("x.safetensors"));
+    patch("model.diffusion_model.time_embed.0.bias", "model.diffusion_model.time_embed.0.bigs");
+    patch("first_stage_model.decoder.norm_out.bias", "first_stage_model.decoder.norm_out.bits");
+    patch("input_blocks.0.0.weight\":{\"dtype\":\"F16\",\"shape\":[32,4,3,3]",
+          "input_blocks.0.0.weight\":{\"dtype\":\"F16\",\"shape\":[32,3,3,4]");
+    limn_report *r = inspect(path, NULL, true);
+    assert_false(r->complete);
+    assert_int_equal(r->fault_count, 3);
+    assert_true(says(r, "\"time_embedding.linear_1.bias\" is missing"));
+    assert_true(says(r, "\"decoder.conv_norm_out.bias\" is missing"));
+    assert_true(says(r, "\"conv_in.weight\" has the wrong shape: expected [32, 4, 3, 3], found "
+                        "[32, 3, 3, 4]"));
+    assert_int_equal(strlen(r->sha256), 64);
+    assert_int_equal(strncmp(r->sha256, r->short_hash, 10), 0);
+    limn_report_free(r);
+    unlink(path);
+}
+
+static void parts_alone_and_files_that_are_none(void **state) {
+    (void)state;
+    limn_report *r;
+    limn_error err;
+    single_write(TINY, &(single_form){.ldm = true, .only = "vae", .no_files = true},
+                 at("vae.safetensors"));
+    r = inspect(path, NULL, false);
+    assert_false(r->complete);
+    assert_int_equal(r->part_count, 1);
+    assert_string_equal(r->parts[0].name, "vae");
+    assert_string_equal(r->family, "");
+    assert_true(says(r, "there is no unet"));
+    limn_report_free(r);
+    unlink(path);
+    assert_int_equal(limn_inspect(at("nowhere"), NULL, false, &r, &err), LIMN_E_MISSING);
+    assert_null(r);
+    FILE *f = fopen(at("short.gguf"), "wb");
+    fputs("GGUF", f);
+    fclose(f);
+    assert_int_equal(limn_inspect(path, NULL, false, &r, &err), LIMN_E_INPUT);
+    unlink(path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_and_its_hash),
+        cmocka_unit_test(a_published_file),
+        cmocka_unit_test(everything_that_is_wrong),
+        cmocka_unit_test(parts_alone_and_files_that_are_none),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
