@@ -105,9 +105,9 @@ static int draw_from(const limn_tool_options *o, const limn_tool_sources *source
     limn_request_defaults(model, &request);
     limn_tool_options_apply(o, &request);
     limn_tool_sources_apply(o, model, sources, &request);
-    limn_request_settle(model, &request);
     request.prompt = prompt;
     request.seed = seed;
+    limn_request_settle(model, &request);
     limn_plan plan;
     limn_error error;
     if (limn_request_plan(model, &request, &plan, &error) != LIMN_OK) {

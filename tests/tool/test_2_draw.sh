@@ -147,12 +147,24 @@ cd ..
 
 long=$(printf 'apple %.0s' $(seq 200))
 small "$long the end" -s 1 -o long.png
-gives 0 "a prompt that is too long is drawn"
+gives 0 "a prompt of more than 75 tokens is drawn"
+is "whole, without a warning" [ "$(grep -c warning "$T/err")" = 0 ]
+small "$long the end" -s 1 --dry-run
+holds "--dry-run counts it" 'prompt 202, negative 0 \(3 chunks of 75\)' "$T/out"
+small "$long the end" -s 1 --prompt-syntax plain -o long-plain.png
+gives 0 "with the plain syntax, a prompt that is too long is drawn"
 holds "with a warning that shows what was dropped" '^limn: warning: .*dropped.*apple' "$T/err"
+is "and another picture" [ "$(sha256 long.png)" != "$(sha256 long-plain.png)" ]
+small "a (red:1.3) [apple|pear]" -s 1 -o syntax.png
+gives 0 "a prompt with syntax"
+limn again syntax.png
+gives 0 "which is drawn again"
+small "a (red" -s 1 --prompt-syntax comfy -o no.png
+refuses 64 "a syntax that is none" "comfy.*a1111 and plain"
 small $'caf\xe9' -s 1 -o broken.png
 gives 0 "invalid UTF-8 is drawn"
 holds "with a warning" '^limn: warning: .*UTF-8' "$T/err"
 small "caf"$'\xef\xbf\xbd' -s 1 -o repaired.png
 same "as if U+FFFD stood there" "$(sha256 repaired.png)" "$(sha256 broken.png)"
-small "$long" -s 1 -q -o long-quiet.png
+small "$long" -s 1 -q --prompt-syntax plain -o long-quiet.png
 is "--quiet gives no warnings" [ ! -s "$T/err" ]

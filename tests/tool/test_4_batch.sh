@@ -112,5 +112,5 @@ small batch latin.txt -o latin
 gives 0 "a line that is no UTF-8"
 holds "has its warning" 'warning: line 1 .*UTF-8' "$T/err"
 printf '%0.sapple ' $(seq 200) >long.txt
-small batch long.txt -o long
+small batch long.txt -o long --prompt-syntax plain
 holds "so has one that is too long" 'warning: line 1: .*dropped' "$T/err"
