@@ -317,6 +317,8 @@ typedef struct limn_request {
     limn_input mask; /* with init: white = draw anew, black = keep (grey from 128 on is white) */
     double strength; /* with init: how much of it is lost, up to 1: the last (int)(steps x
                       * strength) steps are made; 0 = 0.75, for an inpainting model 1 */
+    double image_guidance; /* how closely a model that edits (instruct-pix2pix) keeps to init; 0 =
+                            * 1.5; others do not read it */
     /* How prompts are read: "a1111" (also NULL) or "plain" (docs/formats.md, "Prompt syntax"). A
      * recipe says "a1111" only where that changes anything, and is read as "plain" where it says
      * nothing. */

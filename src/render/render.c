@@ -97,7 +97,12 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
     limn_schedule schedule = m->schedule;
     limn_status status = limn_schedule_choose(&schedule, q->schedule, r->err);
     if (status != LIMN_OK) return status;
+    bool edits = start && start->edits;
     limn_encode_request(r->e, m, q, speech);
+    if (edits && speech->composed)
+        return limn_fail(r->err, LIMN_E_USAGE, "a model that edits takes one prompt, without AND");
+    for (int i = 0; i < speech->states && edits; i++)
+        limn_start_edit(r->e, m, &speech->conditions[i]);
     const limn_denoise_task task = {
         .unet = &m->unet,
         .schedule = &schedule,
@@ -113,7 +118,9 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
         .seed = q->seed,
         .extra = start && start->extra.c > 0 ? &start->extra : NULL,
         .start = start ? &start->run : NULL,
-        .weights = speech->composed ? speech->weights : NULL,
+        .weights = edits              ? start->weights
+                   : speech->composed ? speech->weights
+                                      : NULL,
         .condition = speech->conditions,
         .condition_of_step = speech->state_of_step,
         .watch = watch,

@@ -6,9 +6,14 @@
 
 /* What is lost of a picture where nobody says how much. */
 #define STRENGTH_USUAL 0.75
+/* How closely an editing model keeps to its picture: diffusers' and A1111's. */
+#define IMAGE_GUIDANCE_USUAL 1.5
 
 limn_unet_kind limn_start_kind(const limn_model *m) {
-    return m->unet.in_c == 2 * m->vae.latent_c + 1 ? LIMN_UNET_INPAINT : LIMN_UNET_PLAIN;
+    int more = m->unet.in_c - m->vae.latent_c;
+    return more == m->vae.latent_c + 1 ? LIMN_UNET_INPAINT
+           : more == m->vae.latent_c   ? LIMN_UNET_EDIT
+                                       : LIMN_UNET_PLAIN;
 }
 
 static bool has(const limn_input *s) {
@@ -20,13 +25,16 @@ bool limn_start_wanted(const limn_model *m, const limn_request *r) {
 }
 
 int limn_start_skipped(const limn_request *r) {
-    if (!r->init.picture) return 0;
+    if (!r->init.picture || r->strength == 0) return 0;
     int made = (int)(r->steps * r->strength);
     return r->steps - (made < r->steps ? made : r->steps);
 }
 
 void limn_start_settle(const limn_model *m, limn_request *r) {
-    if (r->strength == 0 && has(&r->init))
+    bool edits = limn_start_kind(m) == LIMN_UNET_EDIT;
+    if (!edits) r->image_guidance = 0;
+    if (edits && r->image_guidance == 0) r->image_guidance = IMAGE_GUIDANCE_USUAL;
+    if (r->strength == 0 && has(&r->init) && !edits)
         r->strength = limn_start_kind(m) == LIMN_UNET_INPAINT ? 1 : STRENGTH_USUAL;
 }
 
@@ -49,6 +57,21 @@ static limn_status check_source(const limn_input *s, const char *what, limn_erro
         mark, name, mark, what, hex, s->sha256);
 }
 
+/* An editing model begins with noise, and sees the picture in every step. */
+static limn_status check_edit(const limn_model *m, const limn_request *r, limn_error *err) {
+    if (!r->init.picture)
+        return limn_fail(
+            err, LIMN_E_USAGE,
+            "%s is a model that edits: it needs a picture (--init), and the prompt says "
+            "what to change",
+            m->name);
+    if (r->mask.picture || r->strength > 0 || r->guidance_from > 0 || r->guidance_to > 0)
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%s is a model that edits: it takes no mask, strength or guidance range",
+                         m->name);
+    return LIMN_OK;
+}
+
 limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *err) {
     limn_status status = check_source(&r->init, "init", err);
     if (status == LIMN_OK) status = check_source(&r->mask, "mask", err);
@@ -63,6 +86,8 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
         return limn_fail(
             err, LIMN_E_USAGE,
             "%s is an inpainting model: it needs a picture and a mask (--init, --mask)", m->name);
+    if (limn_start_kind(m) == LIMN_UNET_EDIT) status = check_edit(m, r, err);
+    if (status != LIMN_OK) return status;
     limn_start_settle(m, r);
     if (!limn_start_wanted(m, r)) return LIMN_OK;
     if (!m->encoder.loaded)
@@ -78,6 +103,10 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
 
 /* ---- pictures ----------------------------------------------------------------------------------
  */
+
+static limn_rng_kind kind_of(const limn_request *r) {
+    return strcmp(r->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH;
+}
 
 /* A source's pixels at the request's size, [h, w, 3] u8. */
 static uint8_t *fit(limn_exec *e, const limn_picture *p, const limn_request *r) {
@@ -133,10 +162,62 @@ static void fill_extra(const limn_map *extra, const float *mask, const limn_map 
     }
 }
 
+void limn_start_edit(limn_exec *e, const limn_model *m, limn_unet_condition *condition) {
+    const limn_unet_condition two = *condition;
+    size_t row = (size_t)two.tokens * (size_t)m->unet.context_d,
+           pooled_d = (size_t)m->unet.pooled_d;
+    float *cond = limn_arena_floats(e->ws, 3 * row),
+          *pooled = limn_arena_floats(e->ws, 3 * pooled_d);
+    for (size_t i = 0; i < 3 && !limn_exec_measuring(e); i++) {
+        size_t from = i < 2 ? 0 : 1;
+        memcpy(cond + i * row, two.cond + from * row, row * sizeof *cond);
+        if (pooled_d > 0)
+            memcpy(pooled + i * pooled_d, two.pooled + from * pooled_d, pooled_d * sizeof *pooled);
+    }
+    condition->n = 3;
+    condition->cond = cond;
+    condition->pooled = pooled;
+}
+
+/* The start for an editing model: noise, and the picture's mean latents, unscaled as in diffusers,
+ * which the first of three conditionings does without. */
+static void make_edit(limn_exec *e, const limn_model *m, const limn_request *r,
+                      const limn_map *latents, limn_rng *stream, limn_start *out) {
+    size_t count = limn_map_count(latents);
+    bool real = !limn_exec_measuring(e), guided = limn_denoise_batch(&m->unet, r->guidance) > 1;
+    float *noise = limn_arena_floats(e->ws, count);
+    out->run = (limn_denoise_start){.stream = stream, .noise = noise};
+    out->extra = limn_map_take(e, guided ? 3 : 1, latents->h, latents->w, latents->c);
+    out->edits = guided;
+    /* u + s (c - i) + s' (i - u) = u + s ((s' / s - 1) (i - u) + (c - u)) */
+    if (guided) out->weights[0] = (float)(r->image_guidance / r->guidance - 1);
+    out->weights[1] = 1;
+    size_t mark = limn_arena_mark(e->ws);
+    uint8_t *rgb = fit(e, r->init.picture, r);
+    limn_map x = limn_map_take(e, 1, r->height, r->width, 3);
+    limn_map mean = limn_map_take(e, 1, latents->h, latents->w, latents->c);
+    float *room = limn_arena_floats(e->ws, count);
+    for (size_t i = 0; real && i < limn_map_count(&x); i++)
+        x.v[i] = 2.0f * ((float)rgb[i] / 255.0f) - 1.0f;
+    limn_encoder_run(e, &m->encoder, &x, &mean, NULL);
+    if (real) {
+        limn_rng_start(stream, kind_of(r), r->seed);
+        limn_denoise_draw(stream, latents, room, noise);
+        memset(out->extra.v, 0, count * sizeof(float));
+        for (int i = guided ? 1 : 0; i < out->extra.n; i++)
+            memcpy(out->extra.v + (size_t)i * count, mean.v, count * sizeof(float));
+    }
+    limn_arena_release(e->ws, mark);
+}
+
 void limn_start_make(limn_exec *e, const limn_model *m, const limn_request *r,
                      const limn_map *latents, limn_rng *stream, limn_start *out) {
     bool real = !limn_exec_measuring(e), inpaints = limn_start_kind(m) == LIMN_UNET_INPAINT;
     size_t count = limn_map_count(latents);
+    if (limn_start_kind(m) == LIMN_UNET_EDIT) {
+        make_edit(e, m, r, latents, stream, out);
+        return;
+    }
     limn_map picture = limn_map_take(e, 1, latents->h, latents->w, latents->c);
     float *noise = limn_arena_floats(e->ws, count);
     float *mask = limn_arena_floats(e->ws, limn_map_pixels(latents));
@@ -150,9 +231,7 @@ void limn_start_make(limn_exec *e, const limn_model *m, const limn_request *r,
     size_t mark = limn_arena_mark(e->ws);
     uint8_t *rgb = fit(e, r->init.picture, r);
     limn_map rest = limn_map_take(e, 1, latents->h, latents->w, latents->c);
-    if (real)
-        limn_rng_start(stream, strcmp(r->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
-                       r->seed);
+    if (real) limn_rng_start(stream, kind_of(r), r->seed);
     /* An inpainting model that begins with noise has no use for the picture's own latents. */
     if (!(inpaints && out->run.from_noise)) encode(e, m, r, rgb, NULL, stream, &picture);
     if (real) limn_denoise_draw(stream, latents, rest.v, noise);

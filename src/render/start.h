@@ -12,12 +12,17 @@
 typedef enum limn_unet_kind {
     LIMN_UNET_PLAIN,   /* nothing */
     LIMN_UNET_INPAINT, /* the mask, and the latents of the picture without what it covers */
+    LIMN_UNET_EDIT,    /* the latents of the picture: instruct-pix2pix (Brooks et al. 2023) */
 } limn_unet_kind;
 
 /* A run's start, and what its U-Net is given behind the latents: c is 0 where that is nothing. */
 typedef struct limn_start {
     limn_denoise_start run;
     limn_map extra;
+    /* Where an editing model is guided, three conditionings are evaluated: without picture and
+     * prompt, with the picture, with both; and these weigh the last two for limn_guide. */
+    bool edits;
+    float weights[2];
 } limn_start;
 
 /* The kind of a model's U-Net. */
@@ -41,5 +46,9 @@ bool limn_start_wanted(const limn_model *m, const limn_request *r);
  * e->ws; *stream is its stream of random numbers. */
 void limn_start_make(limn_exec *e, const limn_model *m, const limn_request *r,
                      const limn_map *latents, limn_rng *stream, limn_start *out);
+
+/* Makes of a condition of the negative prompt and the prompt the three that an editing model is
+ * guided by. What it points to lies in e->ws. */
+void limn_start_edit(limn_exec *e, const limn_model *m, limn_unet_condition *condition);
 
 #endif

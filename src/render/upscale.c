@@ -98,8 +98,6 @@ void limn_upscale_start(limn_exec *e, const limn_request *second, int made, cons
         limn_denoise_draw(stream, shape, room, noise);
     }
     limn_arena_release(e->ws, mark);
-    *out = (limn_denoise_start){.stream = stream,
-                                .noise = noise,
-                                .picture = picture.v,
-                                .skipped = second->steps - made};
+    *out = (limn_denoise_start){
+        .stream = stream, .noise = noise, .picture = picture.v, .skipped = second->steps - made};
 }

@@ -1,5 +1,5 @@
-/* A picture in two passes: drawn at its size, its latents made larger, and drawn again from there at
- * the larger size. A1111's "Hires. fix" with its upscaler "Latent". */
+/* A picture in two passes: drawn at its size, its latents made larger, and drawn again from there
+ * at the larger size. A1111's "Hires. fix" with its upscaler "Latent". */
 #ifndef LIMN_RENDER_UPSCALE_H
 #define LIMN_RENDER_UPSCALE_H
 
