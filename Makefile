@@ -5,6 +5,7 @@
 #   make bench      what this machine can do, and what share of it limn uses
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
 #   make soak       the elementary functions over every float there is
+#   make big        checkpoints of the true size: time and memory to load (8 GB of disk)
 #   make fuzz       libFuzzer at every reader of strangers' files, FUZZ_SECONDS (30) each
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
@@ -171,6 +172,10 @@ asan:
 	@tools/setup test
 	@tests/run asan
 
+# Minutes, and gigabytes below /tmp that are gone after.
+big: limn $(BUILD)/tests/slow/big
+	$(BUILD)/tests/slow/big
+
 # Every float through exp, erf and the activations: several minutes.
 soak: $(BUILD)/tests/kernels/test_math
 	LIMN_SOAK=1 $<
@@ -239,5 +244,5 @@ clean:
 	rm -rf build limn liblimn.a liblimn.so
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ) $(FUZZ_SRC:%.c=$(BUILD)/%.o))
-.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak fuzz fuzz-bin
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak big fuzz fuzz-bin
 .DELETE_ON_ERROR:
