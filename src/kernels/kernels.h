@@ -64,8 +64,8 @@ typedef struct limn_tile {
 
 /* One tile of an int8 product: c[r][j] = (float)(sum over k of a[r][k] b[k][j]) x (a_scale[r] x
  * b_scale[j]). The sum is an exact int32, so the order of its terms is free; both products of the
- * scales are rounded. Numbers are -127 to 127, and k is at most LIMN_I8_DEPTH. The bytes of `a` are
- * those numbers' bits xor the level's i8_flip. */
+ * scales are rounded. Numbers are -127 to 127, those of b -128 to 127, and k is at most
+ * LIMN_I8_DEPTH. The bytes of `a` are those numbers' bits xor the level's i8_flip. */
 typedef struct limn_tile_i8 {
     int rows;    /* 1 to the level's tile_i8_rows */
     int columns; /* 1 to the level's panel */
@@ -82,6 +82,19 @@ typedef struct limn_tile_i8 {
 
 /* The most steps of k whose sum fits into int32 whatever the numbers are. */
 #define LIMN_I8_DEPTH 131072
+
+/* The most keys in one call of `weigh`. Part of the contract: so many share a largest score. */
+#define LIMN_ATTEND_KEYS 256
+
+/* Where int8 attention stands after some keys, for a panel of queries side by side; each array
+ * [panel]. Begin with most -infinity and total 0. */
+typedef struct limn_attend {
+    float most[LIMN_PANEL_MOST];    /* the largest score, in base 2 */
+    float total[LIMN_PANEL_MOST];   /* the sum of all weights, as they are beside `most` */
+    float before[LIMN_PANEL_MOST];  /* what sums from before the last block are to be taken times */
+    float now[LIMN_PANEL_MOST];     /* what 1 of the last block's weights is worth */
+    int32_t start[LIMN_PANEL_MOST]; /* limn_tile_i8.b_start of the last block's weights */
+} limn_attend;
 
 /* Chains of a peak's loop that run side by side: more than a multiplier's latency times the
  * multipliers there are. */
@@ -127,6 +140,17 @@ typedef struct limn_kernels {
     /* x[i] = exp(scale x[i] - max) over a row of n; returns 1 / sum, which the caller applies to
      * what it computes from the row. Sums run in 16 lanes, folded 8-4-2-1. */
     float (*softmax)(float *x, int n, float scale);
+
+    /* A block of int8 attention: scores s[keys][panel] in base 2, the rows of s that follow up to a
+     * multiple of four lost, become weights[keys / 4, rounded up][panel][4]: each is 255 x
+     * 2^(score - the block's largest), 0 behind the last key, less 128; *a moves on. */
+    void (*weigh)(float *s, int keys, limn_attend *a, int8_t *weights);
+
+    /* Adds a block's products more[r][j] to sum[r][j], `rows` rows of a panel: sum before[j] +
+     * (more
+     * + offset[r] now[j]), by fma. offset[r] makes up for the 128 that weights are short of. */
+    void (*fold)(float *sum, const float *more, const float *offset, int rows,
+                 const limn_attend *a);
 
     /* out = (x - mean) / sqrt(variance + eps) gamma + beta over one row of d. */
     void (*layer_norm)(const float *x, int d, float eps, const float *gamma, const float *beta,

@@ -5,7 +5,7 @@
  * on d numbers instead of on all scores. */
 #include <math.h>
 
-#include "layers/layers.h"
+#include "layers/product.h"
 
 /* Scores that one task holds: a quarter of a megabyte, which second-level caches keep. */
 #define BLOCK_SCORES     65536
@@ -22,7 +22,7 @@ static size_t values_size(const limn_kernels *k, int tokens, int d) {
 }
 
 limn_keys limn_keys_take(limn_exec *e, int n, int tokens, int heads, int d) {
-    limn_keys keys = {NULL, NULL, n, tokens, heads, d};
+    limn_keys keys = {.n = n, .tokens = tokens, .heads = heads, .d = d};
     size_t count = (size_t)n * (size_t)heads;
     keys.k = limn_arena_floats(e->ws, count * keys_size(e->k, tokens, d));
     keys.v = limn_arena_floats(e->ws, count * values_size(e->k, tokens, d));
@@ -55,6 +55,10 @@ static void pack_task(void *ctx, int i) {
 }
 
 void limn_keys_pack(limn_exec *e, const float *k, const float *v, size_t stride, limn_keys *out) {
+    if (out->int8) {
+        limn_keys_pack_int8(e, k, v, stride, out);
+        return;
+    }
     if (limn_exec_measuring(e)) return;
     pack_work w = {e->k, k, v, stride, out};
     limn_team_loop(e->team, out->n * out->heads, pack_task, &w);
@@ -138,6 +142,10 @@ void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int token
                         const limn_keys *keys, bool causal, float *out) {
     size_t mark = limn_arena_mark(e->ws);
     e->flop += 4.0 * keys->n * keys->heads * keys->d * keys->tokens * tokens;
+    if (keys->int8) {
+        limn_attention_run_int8(e, q, q_stride, tokens, keys, out);
+        return;
+    }
     attention_work w = {e->k, q, q_stride, tokens, keys, causal, out, NULL, 0, 0, 0};
     int tiles = BLOCK_SCORES / (keys->tokens * e->k->tile_rows);
     tiles = tiles < 1 ? 1 : limn_least(tiles, BLOCK_TILES_MOST);

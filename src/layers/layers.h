@@ -31,6 +31,7 @@ typedef struct limn_matrix {
     int n, k;
     const float *packed;  /* NULL where the numbers are in `half` or `i8` */
     const uint16_t *half; /* float16 bits */
+    bool int8;            /* whether they are in `i8`: known before there is memory for them */
     const int8_t *i8;     /* -127 to 127 */
     const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
     const int32_t *start; /* [whole panels] -128 x the output's sum, for limn_tile_i8 */
@@ -233,10 +234,22 @@ typedef struct limn_keys {
     float *k,
         *v; /* packed panels: [n, heads, panels of tokens, d] and [n, heads, panels of d, tokens] */
     int n, tokens, heads, d;
+    bool int8;       /* then k and v are NULL */
+    int8_t *k8, *v8; /* int8 (attention_int8.c): [n, heads, tokens, d], the width a multiple of
+                        four, and [n, heads, blocks of tokens, d, LIMN_ATTEND_KEYS]; else NULL */
+    float *k_scale, *v_scale; /* [n, heads, tokens] and [n, heads, blocks, d] */
+    float *v_sum;             /* 128 x the sum of each row of v8, times its scale */
 } limn_keys;
 
 /* Memory for keys and values. */
 limn_keys limn_keys_take(limn_exec *e, int n, int tokens, int heads, int d);
+
+/* The same for attention in int8. */
+limn_keys limn_keys_take_int8(limn_exec *e, int n, int tokens, int heads, int d);
+
+/* Whether attention to so many tokens is int8 where the network is: a function of that alone, and
+ * part of the contract. Fewer gain little. */
+bool limn_attention_suits_int8(int tokens);
 
 /* Packs keys and values out of rows [n x tokens], `stride` floats apart; head i is at column i x d.
  */
@@ -245,7 +258,7 @@ void limn_keys_pack(limn_exec *e, const float *k, const float *v, size_t stride,
 /* Scaled dot-product attention: out = softmax(q k^T / sqrt(d)) v, for each batch and head.
  *   q    rows [n x tokens], q_stride floats apart; head i at column i x d
  *   out  rows [n x tokens], heads x d floats apart
- *   causal: a token sees none after itself
+ *   causal: a token sees none after itself; int8 keys have no such form
  * The scores of a block of queries exist at a time, never the whole matrix.
  * Source: Vaswani et al. 2017, section 3.2.1. */
 void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,

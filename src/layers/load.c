@@ -84,6 +84,7 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     size_t columns = (size_t)limn_parts(m->n, ld->k->panel) * (size_t)ld->k->panel;
     size_t depth = (size_t)job->taps * (size_t)limn_fours_of(c);
     ld->int8_count++;
+    m->int8 = true;
     m->i8 = job->i8 = limn_arena_take(ld->arena, columns, depth);
     m->scale = job->scale = limn_arena_floats(ld->arena, columns);
     m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);

@@ -232,11 +232,11 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     e->flop += 2 * size;
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
     limn_rows_i8 quantised;
-    if (w->i8) {
+    if (w->int8) {
         quantised = limn_rows_to_i8(e, rows);
         k.i8 = &quantised;
     }
-    k.step = w->i8 ? e->k->tile_i8_rows : e->k->tile_rows;
+    k.step = w->int8 ? e->k->tile_i8_rows : e->k->tile_rows;
     k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
     if (!limn_exec_measuring(e))
         limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);

@@ -63,7 +63,7 @@ static size_t apart(size_t floats) {
 }
 
 bool limn_winograd_suits(const limn_conv *conv, const limn_map *out) {
-    return !conv->matrix.i8 && conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 &&
+    return !conv->matrix.int8 && conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 &&
            conv->c >= 32 && conv->matrix.n >= 32 && out->h >= 8 && out->w >= 8;
 }
 

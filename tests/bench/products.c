@@ -113,7 +113,12 @@ static double time_call(const bench *b, const limn_kernels *k, int threads, cons
     uint16_t *bits = half ? fill_half(weights) : NULL;
     c.matrix =
         (limn_matrix){.n = s->out_c, .k = depth, .packed = packed, .half = bits, .bias = bias};
-    c.keys = (limn_keys){packed, packed + batch, s->n, s->keys, s->heads, s->c};
+    c.keys = (limn_keys){.k = packed,
+                         .v = packed + batch,
+                         .n = s->n,
+                         .tokens = s->keys,
+                         .heads = s->heads,
+                         .d = s->c};
     double seconds = 0;
     if (c.x && c.out && (packed || bits) && bias && (c.residual || !s->residual))
         seconds = bench_seconds(b, k, threads, run_call, &c);

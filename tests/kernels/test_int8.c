@@ -44,8 +44,9 @@ static product make(uint64_t *random, int rows, int n, int segments, int fours, 
     p.want = malloc((size_t)(rows * n) * sizeof *p.want);
     assert_true(p.b && p.b_scale && p.want);
     fill(random, p.b, k * (size_t)n, most);
-    if (most)
-        for (size_t i = 0; i < k * (size_t)n; i++) p.b[i] = (int8_t)(i % 2 ? most : p.b[i]);
+    if (most) /* a column's may be one less */
+        for (size_t i = 0; i < k * (size_t)n; i++)
+            p.b[i] = (int8_t)(i % 2 ? most : p.b[i] < 0 ? -most - 1 : most);
     p.a_scale = guarded_take((size_t)rows, sizeof(float));
     random_fill(random, NUMBERS_PLAIN, p.a_scale.f, p.a_scale.count);
     random_fill(random, NUMBERS_PLAIN, p.b_scale, (size_t)n);
@@ -214,6 +215,118 @@ static void test_to_i8(void **state) {
         }
 }
 
+/* ---- attention ---------------------------------------------------------------------------------
+ */
+
+#define COLUMNS 64
+#define ROWS    (LIMN_ATTEND_KEYS + 3)
+
+/* Two blocks of scores in every column, panel by panel: the weights by row and column, and what
+ * each state is after both, as bits. */
+typedef struct weighed {
+    int8_t weight[2][ROWS][COLUMNS];
+    float state[4][COLUMNS];
+    int32_t start[COLUMNS];
+} weighed;
+
+static void weigh(const limn_kernels *k, float (*scores)[ROWS][COLUMNS], const int *keys,
+                  weighed *out) {
+    memset(out, 0, sizeof *out);
+    for (int first = 0; first < COLUMNS; first += k->panel) {
+        limn_attend a;
+        for (int j = 0; j < k->panel; j++) {
+            a.most[j] = -INFINITY;
+            a.total[j] = 0;
+        }
+        for (int b = 0; b < 2; b++) {
+            size_t rows = (size_t)(keys[b] + 3) / 4 * 4, panel = (size_t)k->panel;
+            guarded s = guarded_take(rows * panel, sizeof(float)),
+                    w = guarded_take(rows * panel, 1);
+            for (size_t i = 0; i < (size_t)keys[b] * panel; i++)
+                s.f[i] = scores[b][i / panel][(size_t)first + i % panel];
+            k->weigh(s.f, keys[b], &a, w.b);
+            for (size_t i = 0; i < rows * panel; i++)
+                out->weight[b][i / panel / 4 * 4 + i % 4][(size_t)first + i / 4 % panel] = w.b[i];
+            guarded_free(&s);
+            guarded_free(&w);
+        }
+        size_t bytes = (size_t)k->panel * sizeof(float);
+        memcpy(out->state[0] + first, a.most, bytes);
+        memcpy(out->state[1] + first, a.total, bytes);
+        memcpy(out->state[2] + first, a.before, bytes);
+        memcpy(out->state[3] + first, a.now, bytes);
+        memcpy(out->start + first, a.start, bytes);
+    }
+}
+
+/* The reference against double: each weight within a hundredth of a step of being rounded right. */
+static void check_weights(float (*scores)[ROWS][COLUMNS], const int *keys, const weighed *w) {
+    for (int j = 0; j < COLUMNS; j++) {
+        double total = 0, most = fmax((double)w->state[0][j], -1e30);
+        for (int b = 0; b < 2; b++) {
+            double top = -INFINITY;
+            int32_t sum = 0;
+            for (int t = 0; t < keys[b]; t++) top = fmax(top, (double)scores[b][t][j]);
+            assert_true(top <= most);
+            for (int t = 0; t < keys[b]; t++) {
+                double want = 255 * exp2((double)scores[b][t][j] - top);
+                assert_true(fabs(want - 128 - w->weight[b][t][j]) <= 0.53);
+                sum += w->weight[b][t][j] + 128;
+            }
+            int rows = (keys[b] + 3) / 4 * 4;
+            for (int t = keys[b]; t < rows; t++) assert_int_equal(w->weight[b][t][j], -128);
+            if (b == 1) assert_int_equal(w->start[j], -128 * (sum - 128 * rows));
+            total += sum * exp2(top - most);
+        }
+        assert_true(fabs(total - (double)w->state[1][j]) <= 1e-5 * total);
+    }
+}
+
+static void test_weigh(void **state) {
+    (void)state;
+    static float scores[2][ROWS][COLUMNS];
+    static weighed first, other;
+    static const int keys[][2] = {{1, 1}, {256, 256}, {256, 3}, {77, 50}, {250, 129}};
+    uint64_t random = 86;
+    for (size_t n = 0; n < sizeof keys / sizeof *keys; n++) {
+        random_fill(&random, NUMBERS_PLAIN, &scores[0][0][0], sizeof scores / sizeof(float));
+        for (int i = 0; i < 2 * ROWS * COLUMNS; i++)
+            (&scores[0][0][0])[i] *= (float)(1 << i % COLUMNS % 10);
+        weigh(level_at(0), scores, keys[n], &first);
+        check_weights(scores, keys[n], &first);
+        for (int i = 1; i < level_count(); i++) {
+            weigh(level_at(i), scores, keys[n], &other);
+            assert_memory_equal(&first, &other, sizeof first);
+        }
+    }
+}
+
+static void test_fold(void **state) {
+    (void)state;
+    uint64_t random = 87;
+    for (int i = 0; i < level_count(); i++) {
+        const limn_kernels *k = level_at(i);
+        size_t panel = (size_t)k->panel;
+        guarded sum = guarded_take(7 * panel, sizeof(float)), more = guarded_take(7 * panel, 4);
+        guarded offset = guarded_take(7, sizeof(float));
+        limn_attend a;
+        random_fill(&random, NUMBERS_PLAIN, sum.f, sum.count);
+        random_fill(&random, NUMBERS_PLAIN, more.f, more.count);
+        random_fill(&random, NUMBERS_PLAIN, offset.f, offset.count);
+        random_fill(&random, NUMBERS_PLAIN, a.before, panel);
+        random_fill(&random, NUMBERS_PLAIN, a.now, panel);
+        float want[7 * LIMN_PANEL_MOST];
+        for (size_t at = 0; at < sum.count; at++)
+            want[at] = fmaf(sum.f[at], a.before[at % panel],
+                            fmaf(offset.f[at / panel], a.now[at % panel], more.f[at]));
+        k->fold(sum.f, more.f, offset.f, 7, &a);
+        assert_int_equal(floats_differ(want, sum.f, sum.count), sum.count);
+        guarded_free(&sum);
+        guarded_free(&more);
+        guarded_free(&offset);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tile_of_every_shape),
@@ -221,6 +334,8 @@ int main(void) {
         cmocka_unit_test(test_tile_of_the_deepest),
         cmocka_unit_test(test_most),
         cmocka_unit_test(test_to_i8),
+        cmocka_unit_test(test_weigh),
+        cmocka_unit_test(test_fold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include "support/guarded.h"
 #include "support/layer_case.h"
+#include "support/levels.h"
 
 /* ---- norms ------------------------------------------------------------------------------------*/
 
@@ -182,9 +183,12 @@ static void test_geglu(void **state) {
 
 /* ---- attention --------------------------------------------------------------------------------*/
 
+/* Three roundings to 8 bits. */
+#define INT8_TOLERANCE 0.04
+
 typedef struct attention_shape {
     int batches, queries, tokens, heads, d;
-    bool causal;
+    bool causal, int8;
     float spread;           /* of the queries: large ones make the softmax choose */
     const float *q, *k, *v; /* rows; q's are far apart, k's and v's lie in one table */
     size_t q_stride, kv_stride;
@@ -193,7 +197,8 @@ typedef struct attention_shape {
 static void run_attention(layer_case *c, limn_exec *e, float *out) {
     const attention_shape *s = c->shape;
     size_t mark = limn_arena_mark(e->ws);
-    limn_keys keys = limn_keys_take(e, s->batches, s->tokens, s->heads, s->d);
+    limn_keys keys =
+        (s->int8 ? limn_keys_take_int8 : limn_keys_take)(e, s->batches, s->tokens, s->heads, s->d);
     limn_keys_pack(e, s->k, s->v, s->kv_stride, &keys);
     limn_attention_run(e, s->q, s->q_stride, s->queries, &keys, s->causal, out);
     limn_arena_release(e->ws, mark);
@@ -225,10 +230,14 @@ static void want_query(const attention_shape *s, int batch, int head, int query,
 static void check_attention(attention_shape s, uint64_t *random) {
     char what[120];
     snprintf(what, sizeof what, "attention: %d x %d queries, %d tokens, %d heads of %d%s",
-             s.batches, s.queries, s.tokens, s.heads, s.d, s.causal ? ", causal" : "");
+             s.batches, s.queries, s.tokens, s.heads, s.d,
+             s.causal ? ", causal"
+             : s.int8 ? ", int8"
+                      : "");
     layer_case c = {.what = what, .load = load_nothing, .run = run_attention, .shape = &s};
     size_t width = (size_t)(s.heads * s.d);
     c.count = (size_t)(s.batches * s.queries) * width;
+    c.tolerance = s.int8 ? INT8_TOLERANCE : 0;
     s.q_stride = width + 5;
     s.kv_stride = 2 * width + 1;
     guarded q = guarded_take((size_t)(s.batches * s.queries) * s.q_stride, sizeof(float));
@@ -264,8 +273,47 @@ static void test_attention(void **state) {
         {.batches = 1, .queries = 50, .tokens = 5, .heads = 1, .d = 80},
         {.batches = 1, .queries = 7, .tokens = 300, .heads = 1, .d = 160, .spread = 3},
         {.batches = 1, .queries = 300, .tokens = 1400, .heads = 1, .d = 33},
+        {.batches = 1, .queries = 3, .tokens = 1, .heads = 1, .d = 8, .int8 = true},
+        {.batches = 2, .queries = 35, .tokens = 67, .heads = 3, .d = 41, .int8 = true},
+        {.batches = 1,
+         .queries = 31,
+         .tokens = 530,
+         .heads = 2,
+         .d = 40,
+         .spread = 2,
+         .int8 = true},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_attention(shapes[i], &random);
+}
+
+/* What is no number stays none in int8 too: a query's in its row, a key's in its head, a value's in
+ * its channel. */
+static void test_attention_of_nan(void **state) {
+    (void)state;
+    enum { TOKENS = 300, HEADS = 2, D = 8, WIDTH = HEADS * D };
+    static float rows[3][TOKENS * WIDTH], out[TOKENS * WIDTH];
+    uint64_t random = 45;
+    for (int bad = 0; bad < 3; bad++)
+        for (int i = 0; i < level_count(); i++) {
+            for (int r = 0; r < 3; r++)
+                random_fill(&random, NUMBERS_PLAIN, rows[r], TOKENS * WIDTH);
+            rows[bad][270 * WIDTH + D + 3] = i % 2 ? INFINITY : NAN;
+            attention_shape s = {1, TOKENS,  TOKENS,  HEADS,   D,     false, true,
+                                 0, rows[0], rows[1], rows[2], WIDTH, WIDTH};
+            layer_case c = {.shape = &s};
+            limn_arena plan = limn_arena_measure(), ws;
+            limn_exec e = {.k = level_at(i), .ws = &plan};
+            run_attention(&c, &e, out);
+            assert_int_equal(limn_arena_open(&ws, plan.peak, NULL), LIMN_OK);
+            e.ws = &ws;
+            run_attention(&c, &e, out);
+            limn_arena_close(&ws);
+            for (int at = 0; at < TOKENS * WIDTH; at++) {
+                int row = at / WIDTH, head = at % WIDTH / D, x = at % D;
+                bool none = head == 1 && (bad == 0 ? row == 270 : bad == 1 || x == 3);
+                assert_true(isfinite(out[at]) != none);
+            }
+        }
 }
 
 int main(void) {
@@ -274,6 +322,7 @@ int main(void) {
         cmocka_unit_test(test_layer_norm),
         cmocka_unit_test(test_geglu),
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_attention_of_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "kernels/c/int8.h"
 #include "kernels/c/tile.h"
 #include "kernels/levels.h"
+#include "kernels/plain/attend.h"
 #include "kernels/plain/combine.h"
 #include "kernels/plain/convert.h"
 #include "kernels/plain/int8.h"
@@ -11,6 +12,15 @@
 
 static limn_peak peak_int8(void) {
     return (limn_peak){"C", 2.0 * 16 * LIMN_PEAK_CHAINS, limn_plain_peak_int8};
+}
+
+static void weigh(float *s, int keys, limn_attend *a, int8_t *weights) {
+    limn_plain_weigh(s, keys, LIMN_C_PANEL, a, weights);
+}
+
+static void fold(float *sum, const float *more, const float *offset, int rows,
+                 const limn_attend *a) {
+    limn_plain_fold(sum, more, offset, rows, LIMN_C_PANEL, a);
 }
 
 const limn_kernels limn_kernels_c = {
@@ -25,6 +35,8 @@ const limn_kernels limn_kernels_c = {
     .finish = limn_plain_finish,
     .geglu = limn_plain_geglu,
     .softmax = limn_plain_softmax,
+    .weigh = weigh,
+    .fold = fold,
     .layer_norm = limn_plain_layer_norm,
     .column_sums = limn_plain_column_sums,
     .scale_shift = limn_plain_scale_shift,

@@ -36,8 +36,14 @@ static inline DOT_TARGET dots dots_add(dots sum, dots a, dots b) {
     return _mm512_dpbusd_epi32(sum, a, b);
 }
 static inline DOT_TARGET void dots_finish(dots sum, float a_scale, const float *b_scale, float *c) {
+#if defined(LIMN_SIMDE) /* which has the conversion for eight only */
+    int32_t both[DOTS];
+    _mm512_storeu_si512(both, sum);
+    for (int i = 0; i < DOTS; i++) c[i] = (float)both[i] * (a_scale * b_scale[i]);
+#else
     __m512 scale = _mm512_mul_ps(_mm512_set1_ps(a_scale), _mm512_loadu_ps(b_scale));
     _mm512_storeu_ps(c, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
+#endif
 }
 
 #elif defined(LIMN_LEVEL_AVX2)

@@ -2,7 +2,7 @@
  * steps of k at a time.
  *
  * How four products become one int32 without any of them being cut off:
- *   - x86: |b| x (a with b's sign). vpmaddubsw's pairs are at most 2 x 127 x 127 < 2^15; then
+ *   - x86: |b| x (a with b's sign). vpmaddubsw's pairs are at most 2 x 128 x 127 < 2^15; then
  *     vpmaddwd with ones adds two pairs.
  *   - NEON: products of 16 bits, two of which fit into 16 bits, then added in pairs to 32. */
 #ifndef LIMN_KERNELS_SIMD_INT8_H

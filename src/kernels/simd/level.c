@@ -2,6 +2,7 @@
  * (the Makefile's LEVEL_*), and exports two names: limn_kernels_avx2 and limn_kernels_avx2_dot, ...
  * The second is for processors that also have the instruction of simd/dot.h. */
 #include "kernels/levels.h"
+#include "kernels/plain/attend.h"
 #include "kernels/plain/combine.h"
 #include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
@@ -18,16 +19,25 @@
 #define TEXT_(a)        #a
 #define TEXT(a)         TEXT_(a)
 
+static void weigh(float *s, int keys, limn_attend *a, int8_t *weights) {
+    limn_plain_weigh(s, keys, PANEL, a, weights);
+}
+
+static void fold(float *sum, const float *more, const float *offset, int rows,
+                 const limn_attend *a) {
+    limn_plain_fold(sum, more, offset, rows, PANEL, a);
+}
+
 /* What both tables have. */
 #define SAME                                                                                       \
     .level = TEXT(LIMN_LEVEL), .tile_rows = ROWS, .panel = PANEL, .tile = limn_simd_tile,          \
     .most = limn_plain_most, .to_i8 = limn_plain_to_i8, .finish = limn_plain_finish,               \
-    .geglu = limn_plain_geglu, .softmax = limn_simd_softmax, .layer_norm = limn_plain_layer_norm,  \
+    .geglu = limn_plain_geglu, .weigh = weigh, .combine = limn_plain_combine, .fold = fold,        \
+    .softmax = limn_simd_softmax, .layer_norm = limn_plain_layer_norm,                             \
     .column_sums = limn_plain_column_sums, .scale_shift = limn_plain_scale_shift,                  \
     .winograd_input = limn_simd_winograd_input, .winograd_weights = limn_simd_winograd_weights,    \
     .winograd_output = limn_simd_winograd_output, .from_f16 = limn_simd_from_f16,                  \
-    .combine = limn_plain_combine, .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32},               \
-    .peak_int8 = limn_simd_peak_int8
+    .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32}, .peak_int8 = limn_simd_peak_int8
 
 const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL, ) = {
     SAME,
