@@ -143,6 +143,9 @@ typedef struct limn_open_options {
     const char *text_encoder; /* from a model of two, both, unless text_encoder_2 says otherwise */
     const char *text_encoder_2; /* the second of SDXL's */
     const char *tokenizer;      /* CLIP's vocab.json and merges.txt */
+    /* A folder of textual inversions (safetensors): a file's name without its ending is the word
+     * that stands for it in prompts of the syntax "a1111". NULL: none. A recipe names those used. */
+    const char *embeddings;
 } limn_open_options;
 
 /* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -546,5 +547,41 @@ limn_status limn_file_random(void *out, size_t n, limn_error *err) {
         p += got;
         n -= (size_t)got;
     }
+    return LIMN_OK;
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+limn_status limn_file_list(const char *folder, char ***out, size_t *count, limn_error *err) {
+    size_t room = 0;
+    char **names = NULL;
+    bool full = false;
+    *out = NULL;
+    *count = 0;
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return limn_fail(err, errno == ENOENT ? LIMN_E_MISSING : LIMN_E_IO,
+                         "the folder %s cannot be read: %s", folder, strerror(errno));
+    for (const struct dirent *e; !full && (e = readdir(dir)) != NULL;) {
+        if (e->d_name[0] == '.') continue;
+        if (*count == room) {
+            room = room ? 2 * room : 64;
+            char **more = realloc(names, room * sizeof *more);
+            full = !more;
+            if (more) names = more;
+        }
+        if (!full) full = !(names[*count] = strdup(e->d_name));
+        if (!full) ++*count;
+    }
+    closedir(dir);
+    if (full) {
+        while (*count > 0) free(names[--*count]);
+        free(names);
+        return limn_fail(err, LIMN_E_MEMORY, "no memory for the files of the folder %s", folder);
+    }
+    if (*count > 0) qsort(names, *count, sizeof *names, by_bytes);
+    *out = names;
     return LIMN_OK;
 }

@@ -109,6 +109,10 @@ limn_status limn_file_append_line(const char *path, const char *line, limn_error
 /* Makes a folder and the folders above it where they are missing. LIMN_E_CREATE. */
 limn_status limn_file_make_folder(const char *path, limn_error *err);
 
+/* The names of a folder's entries, sorted as bytes, those that begin with '.' left out. *out is the
+ * caller's, each name too, for free(). LIMN_E_MISSING, LIMN_E_IO, LIMN_E_MEMORY. */
+limn_status limn_file_list(const char *folder, char ***out, size_t *count, limn_error *err);
+
 /* Joins folder and name with one '/'; the caller frees it. NULL where memory ran out. */
 char *limn_path_join(const char *folder, const char *name);
 

@@ -27,6 +27,8 @@ typedef struct limn_recipe_facts {
     const char *taesd_sha256;    /* beside taesd_name */
     const limn_lora_info *loras; /* [lora_count] what was merged into the model; NULL = nothing */
     int lora_count;
+    const struct limn_embeddings *embeddings; /* of the model; NULL = none */
+    const bool *embeddings_used;              /* which of them the prompts name; NULL = none */
 } limn_recipe_facts;
 
 /* Writes the canonical JSON of a picture's recipe: one line, keys in a fixed order, every setting

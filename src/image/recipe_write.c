@@ -2,9 +2,11 @@
 #include "image/image.h"
 
 #include "image/buffer.h"
+#include "text/embeddings.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static limn_status check_numbers(const limn_request *q, limn_error *err) {
@@ -66,6 +68,21 @@ static void add_loras(limn_image_buffer *b, const limn_recipe_facts *f) {
     limn_image_add_text(b, "]");
 }
 
+/* The embeddings that the prompts name, where there are some. */
+static void add_embeddings(limn_image_buffer *b, const limn_recipe_facts *f) {
+    bool any = false;
+    for (int i = 0; f->embeddings_used && i < f->embeddings->count; i++) {
+        if (!f->embeddings_used[i]) continue;
+        if (!any) add_key(b, "embeddings");
+        limn_image_add_text(b, any ? ",{" : "[{");
+        add_text(b, "name", f->embeddings->list[i].name);
+        add_text(b, "sha256", f->embeddings->list[i].sha256);
+        limn_image_add_text(b, "}");
+        any = true;
+    }
+    if (any) limn_image_add_text(b, "]");
+}
+
 /* A picture that this one is drawn from: the name of its file and the hash of its pixels. Nothing
  * where there is none. */
 static void add_source(limn_image_buffer *b, const char *key, const limn_input *s) {
@@ -110,6 +127,7 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     if (reads_syntax(q)) add_text(&b, "prompt_syntax", q->prompt_syntax);
     add_text(&b, "precision", f->precision);
     add_loras(&b, f);
+    add_embeddings(&b, f);
     add_key(&b, "model");
     limn_image_add_text(&b, "{");
     add_text(&b, "name", f->model_name);
@@ -211,6 +229,23 @@ static void add_lora_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
     limn_image_drop(&list);
 }
 
+/* "TI hashes": "name: first ten digits, name: ...", in quotes as A1111 has it. */
+static void add_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
+    limn_image_buffer text = {0};
+    char *line = NULL;
+    for (int i = 0; f->embeddings_used && i < f->embeddings->count; i++) {
+        if (!f->embeddings_used[i]) continue;
+        limn_image_add_format(&text, "%s%s: %.10s", text.size ? ", " : "",
+                              f->embeddings->list[i].name, f->embeddings->list[i].sha256);
+    }
+    if (text.size == 0) return;
+    if (limn_image_take(&text, &line, NULL) != LIMN_OK)
+        b->failed = true;
+    else
+        add_pair(b, "TI hashes", line);
+    free(line);
+}
+
 limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn_error *err) {
     const limn_request *q = f->request;
     limn_image_buffer b = {0};
@@ -239,6 +274,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
     }
     add_labelled(&b, q);
     add_denoising(&b, q);
+    add_hashes(&b, f);
     if (reads_syntax(q)) add_pair(&b, "Prompt syntax", q->prompt_syntax);
     if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
     add_lora_hashes(&b, f);

@@ -9,6 +9,7 @@ void limn_encode_ids(limn_exec *e, const limn_model *m,
     for (int i = 0; i < m->encoders; i++) {
         const limn_text_task task = {
             .ids = ids[i],
+            .vectors = m->embeddings ? m->embeddings->vectors[i] : NULL,
             .n = n,
             .skip = skip + (m->joined ? 1 : 0),
             .bare = m->joined,

@@ -1,5 +1,6 @@
 #include "render/made.h"
 #include "render/plan.h"
+#include "render/speech.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *r
         .taesd_sha256 = model->info.taesd_sha256,
         .loras = model->loras ? limn_loras_info(model->loras) : NULL,
         .lora_count = model->info.lora_count,
+        .embeddings = model->embeddings,
     };
 }
 
@@ -22,8 +24,14 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
                              limn_error *err) {
     limn_request settled = *request;
     limn_request_settle(model, &settled);
-    const limn_recipe_facts facts = limn_made_facts(model, &settled);
-    return limn_recipe_json(&facts, json, err);
+    limn_recipe_facts facts = limn_made_facts(model, &settled);
+    limn_speech speech = {0};
+    limn_status status = LIMN_OK;
+    if (model->embeddings) status = limn_speech_make(model, &settled, &speech, err);
+    facts.embeddings_used = speech.used;
+    if (status == LIMN_OK) status = limn_recipe_json(&facts, json, err);
+    limn_speech_free(&speech);
+    return status;
 }
 
 /* Whether a recipe names the model's LoRAs, in their order. */

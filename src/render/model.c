@@ -25,6 +25,16 @@ static void describe(const limn_opening *o) {
                                                                     : "epsilon";
 }
 
+static limn_status open_embeddings(limn_opening *o) {
+    limn_embeddings_for what = {.encoders = o->m->encoders};
+    if (!o->embeddings) return LIMN_OK;
+    for (int i = 0; i < o->m->encoders; i++) {
+        what.text[i] = &o->m->text[i];
+        what.tokenizer[i] = o->m->tokenizer[i];
+    }
+    return limn_embeddings_open(o->embeddings, &what, &o->m->embeddings, o->err);
+}
+
 static limn_status open_all(limn_opening *o) {
     size_t bytes = 0;
     strncpy(o->m->name, limn_folder_name(o->folder), sizeof o->m->name - 1);
@@ -34,6 +44,7 @@ static limn_status open_all(limn_opening *o) {
     if (status == LIMN_OK) status = limn_open_measure(o, &bytes);
     if (status == LIMN_OK) status = limn_open_tokenizers(o);
     if (status == LIMN_OK) status = limn_open_check(o);
+    if (status == LIMN_OK) status = open_embeddings(o);
     if (status == LIMN_OK) status = limn_open_wishes(o);
     if (status == LIMN_OK) status = limn_open_weights(o, bytes);
     if (status == LIMN_OK) describe(o);
@@ -49,6 +60,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
                       .asked = how.loras,
                       .lora_count = how.lora_count,
                       .threads = how.threads > 0 ? how.threads : limn_threads_default(),
+                      .embeddings = how.embeddings,
                       .encoder = how.encoder};
     const limn_folder_asides asides = {.vae = how.vae,
                                        .text_encoder = how.text_encoder,
@@ -84,6 +96,7 @@ void limn_model_close(limn_model *model) {
     if (!model) return;
     for (int i = 0; i < LIMN_ENCODERS_MOST; i++) limn_tokenizer_close(model->tokenizer[i]);
     limn_loras_close(model->loras);
+    limn_embeddings_close(model->embeddings);
     limn_arena_close(&model->weights);
     free(model);
 }

@@ -5,6 +5,7 @@
 #include "decode/decode.h"
 #include "denoise/denoise.h"
 #include "encode/encoder.h"
+#include "text/embeddings.h"
 #include "text/text.h"
 #include "tokens/tokens.h"
 #include "weights/lora.h"
@@ -37,6 +38,7 @@ struct limn_model {
     char name[256], sha256[65], sampler[32];
     char taesd_name[256], taesd_sha256[65]; /* of a TAESD from outside; "" else */
     bool int8;                              /* whether the U-Net was loaded so */
+    limn_embeddings *embeddings;            /* NULL = none */
     limn_loras *loras;                      /* what was merged into it; NULL = nothing */
 };
 

@@ -28,6 +28,7 @@ typedef struct limn_opening {
     limn_taesd_files taesd; /* zeroed where none was asked for */
     const limn_lora *asked; /* [lora_count] */
     int lora_count;
+    const char *embeddings; /* a folder; NULL = none */
     int threads, max_tokens;
     bool encoder; /* the VAE's encoder is wanted too */
     limn_error *err;

@@ -217,7 +217,8 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
  */
 
 static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) {
-    const limn_recipe_facts facts = limn_made_facts(r->model, r->request);
+    limn_recipe_facts facts = limn_made_facts(r->model, r->request);
+    facts.embeddings_used = r->speech->used;
     char *json = NULL, *text = NULL;
     int width, height;
     limn_upscale_size(r->model, r->request, &width, &height);

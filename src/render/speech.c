@@ -99,8 +99,12 @@ static limn_status chunk_text(reading *r, int encoder, const char *text, limn_ch
     if (r->plain) return chunk_plain(r, encoder, text, out);
     limn_status status = limn_phrases_read(text, strlen(text), &phrases, r->err);
     if (status != LIMN_OK) return status;
-    status = limn_chunks_make(r->m->tokenizer[encoder], &phrases, r->out->positions, NULL, 0, out,
-                              r->err);
+    const limn_embeddings *words = r->m->embeddings;
+    status = limn_chunks_make(r->m->tokenizer[encoder], &phrases, r->out->positions,
+                              words ? words->triggers[encoder] : NULL, words ? words->count : 0,
+                              out, r->err);
+    for (int i = 0; words && i < words->count && status == LIMN_OK; i++)
+        r->out->used[i] |= out->used[i];
     limn_phrases_free(&phrases);
     return status;
 }
@@ -201,7 +205,10 @@ limn_status limn_speech_make(const limn_model *m, const limn_request *request, l
                          "there is no prompt syntax \"%s\"; there are a1111 and plain",
                          request->prompt_syntax);
     r.plain = strcmp(syntax, "plain") == 0;
-    limn_status status = read_prompts(&r);
+    limn_status status = LIMN_OK;
+    if (m->embeddings) out->used = calloc((size_t)m->embeddings->count + 1, sizeof *out->used);
+    if (m->embeddings && !out->used) status = out_of_memory(&r);
+    if (status == LIMN_OK) status = read_prompts(&r);
     if (status == LIMN_OK) status = find_states(&r);
     if (status == LIMN_OK) status = chunk_texts(&r);
     if (status == LIMN_OK) status = find_pieces(&r);
@@ -223,6 +230,7 @@ void limn_speech_free(limn_speech *s) {
     free(s->piece_of);
     free(s->piece);
     free(s->conditions);
+    free(s->used);
     *s = (limn_speech){0};
 }
 

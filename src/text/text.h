@@ -37,7 +37,8 @@ void limn_text_load(limn_loader *ld, const limn_config *config, const char *part
 
 /* What is asked of an encoder. */
 typedef struct limn_text_task {
-    const int32_t *ids; /* [n, positions], each below vocabulary */
+    const int32_t *ids;   /* [n, positions], each below vocabulary; below 0: a row of `vectors` */
+    const float *vectors; /* [.., d]: id -1 is its first row; NULL where no id is below 0 */
     int n;
     int skip;      /* layers at the end that cond is taken before: 0 = the last layer's states */
     bool bare;     /* cond without the final norm */

@@ -65,6 +65,8 @@ static limn_status add_token(cutting *c, int32_t id, double weight) {
 }
 
 static limn_status add_vectors(cutting *c, const limn_trigger *t, double weight) {
+    if (t->fault) return limn_fail(c->err, LIMN_E_USAGE, "%s", t->fault);
+    c->out->used[t->which] = true;
     if (t->vectors > c->room)
         return limn_fail(c->err, LIMN_E_USAGE,
                          "an embedding in the prompt has %d vectors, a chunk has room for %d",
@@ -82,7 +84,8 @@ static const limn_trigger *trigger_at(const limn_trigger *triggers, int trigger_
                                       const int32_t *ids, size_t count) {
     for (int i = 0; i < trigger_count; i++) {
         size_t n = (size_t)triggers[i].count;
-        if (n <= count && memcmp(ids, triggers[i].ids, n * sizeof *ids) == 0) return &triggers[i];
+        if (n > 0 && n <= count && memcmp(ids, triggers[i].ids, n * sizeof *ids) == 0)
+            return &triggers[i];
     }
     return NULL;
 }
@@ -134,7 +137,9 @@ limn_status limn_chunks_make(const limn_tokenizer *t, const limn_phrases *phrase
     out->ids = malloc(most * sizeof *out->ids);
     out->weights = malloc(most * sizeof *out->weights);
     limn_status status = LIMN_OK;
-    if (!c.ids || !c.weights || !out->ids || !out->weights)
+    if (trigger_count > 0) out->used = calloc((size_t)trigger_count, sizeof *out->used);
+    bool lacks = trigger_count > 0 && !out->used;
+    if (lacks || !c.ids || !c.weights || !out->ids || !out->weights)
         status = limn_fail(err, LIMN_E_MEMORY, "no memory for a prompt's tokens");
     if (status == LIMN_OK) status = find_comma(&c);
     for (size_t i = 0; i < phrases->count && status == LIMN_OK; i++)
@@ -150,5 +155,6 @@ limn_status limn_chunks_make(const limn_tokenizer *t, const limn_phrases *phrase
 void limn_chunks_free(limn_chunks *c) {
     free(c->ids);
     free(c->weights);
+    free(c->used);
     *c = (limn_chunks){0};
 }

@@ -18,6 +18,8 @@ typedef struct limn_trigger {
     const int32_t *ids; /* [count] what the tokenizer makes of the word; count at least 1 */
     int count;
     int vector, vectors; /* the first of its vectors and how many there are, at least 1 */
+    int which;           /* the caller's number of it */
+    const char *fault;   /* why it cannot be used: the sentence of whoever says it; or NULL */
 } limn_trigger;
 
 /* A prompt in chunks. Zeroed = empty and fine to free. */
@@ -26,6 +28,7 @@ typedef struct limn_chunks {
     int tokens;     /* of the prompt itself */
     int32_t *ids;   /* [count, positions]; below 0: the vector -1 - id of a trigger */
     float *weights; /* [count, positions] */
+    bool *used;     /* [trigger_count] by .which: the triggers that occur; NULL without any */
 } limn_chunks;
 
 /* Cuts phrases into chunks.

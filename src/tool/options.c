@@ -15,6 +15,7 @@ enum {
     OPT_ETA,
     OPT_GUIDANCE_RANGE,
     OPT_PROMPT_SYNTAX,
+    OPT_EMBEDDINGS,
     OPT_PRECISION,
     OPT_TAESD,
     OPT_LORA,
@@ -62,6 +63,7 @@ static const struct option own_options[] = {
     {"eta", required_argument, NULL, OPT_ETA},
     {"guidance-range", required_argument, NULL, OPT_GUIDANCE_RANGE},
     {"prompt-syntax", required_argument, NULL, OPT_PROMPT_SYNTAX},
+    {"embeddings", required_argument, NULL, OPT_EMBEDDINGS},
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
     {"lora", required_argument, NULL, OPT_LORA},
@@ -113,6 +115,7 @@ static const struct {
     {'h', ALL},
     {OPT_TAESD, RENDERS},
     {OPT_VERSION, ALL},
+    {OPT_EMBEDDINGS, RENDERS},
     {OPT_DRY_RUN, RENDERS},
     {OPT_FORCE, RENDERS | LIMN_TOOL_CONVERT},
     {OPT_TYPE, LIMN_TOOL_CONVERT},
@@ -237,6 +240,8 @@ static const char **text_place(int value, limn_tool_options *o) {
         return &o->type;
     case OPT_NEGATIVE:
         return &o->negative;
+    case OPT_EMBEDDINGS:
+        return &o->embeddings;
     case OPT_PROMPT_SYNTAX:
         return &o->prompt_syntax;
     case OPT_PRECISION:

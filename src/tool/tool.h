@@ -51,7 +51,7 @@ typedef struct limn_tool_options {
     const char *output, *model, *precision, *taesd, *negative, *sampler, *schedule, *rng, *arch;
     const char *init, *mask;
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
-    const char *prompt_syntax;
+    const char *prompt_syntax, *embeddings;
     uint64_t seed;
     double guidance, eta;
     int count, steps, width, height, threads, runs;

@@ -1,0 +1,152 @@
+/* Textual inversion through the public header: an embedding that holds a token's own row of the
+ * encoder's table draws what the token draws; files that do not fit are faults only where used. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "limn.h"
+#include "render/model.h"
+
+#define SIDE 32
+
+static char folder[] = "/tmp/limn-embeddings-XXXXXX";
+
+/* Writes a safetensors file with one or two float32 tensors [rows, d]. */
+static void write_file(const char *file, const char *names[2], int rows, int d, const float *x) {
+    char path[200], header[400] = "{";
+    size_t bytes = (size_t)rows * (size_t)d * sizeof *x;
+    for (int i = 0; i < 2 && names[i]; i++)
+        snprintf(header + strlen(header), sizeof header - strlen(header),
+                 "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d,%d],\"data_offsets\":[%zu,%zu]}",
+                 i ? "," : "", names[i], rows, d, (size_t)i * bytes, (size_t)(i + 1) * bytes);
+    strcat(header, "}");
+    uint64_t size = strlen(header);
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fwrite(&size, 1, 8, f);
+    fwrite(header, 1, size, f);
+    for (int i = 0; i < 2 && names[i]; i++) fwrite(x, 1, bytes, f);
+    fclose(f);
+}
+
+static limn_model *open_model(const char *embeddings) {
+    limn_model *m = NULL;
+    limn_error error;
+    const limn_open_options how = {.embeddings = embeddings};
+    if (limn_model_open("tests/golden/tiny-sd15", &how, &m, &error) != LIMN_OK)
+        fail_msg("%s", error.text);
+    return m;
+}
+
+static limn_request ask(const char *prompt) {
+    return (limn_request){.prompt = prompt,
+                          .negative = "",
+                          .seed = 3,
+                          .steps = 3,
+                          .guidance = 6,
+                          .width = SIDE,
+                          .height = SIDE,
+                          .sampler = "euler",
+                          .schedule = "model",
+                          .rng = "torch"};
+}
+
+static limn_picture *draw(const limn_model *m, const char *prompt) {
+    limn_error error;
+    limn_picture *picture = NULL;
+    limn_request q = ask(prompt);
+    if (limn_render(m, &q, NULL, &picture, &error) != LIMN_OK) fail_msg("%s", error.text);
+    return picture;
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    float wide[99] = {0}, rows[2 * 64];
+    if (!mkdtemp(folder)) return -1;
+    limn_model *m = open_model(NULL);
+    limn_token_list list = {0};
+    limn_tokenizer_list(m->tokenizer[0], "red apple", 9, &list, NULL);
+    assert_int_equal(list.count, 2);
+    int d = m->text[0].d;
+    for (int i = 0; i < 2; i++)
+        memcpy(rows + i * d, m->text[0].tokens + (size_t)list.ids[i] * (size_t)d,
+               (size_t)d * sizeof *rows);
+    limn_token_list_free(&list);
+    limn_model_close(m);
+    write_file("redapple.safetensors", (const char *[2]){"emb_params"}, 2, d, rows);
+    write_file("one word.safetensors", (const char *[2]){"<any-name>"}, 2, d, rows);
+    write_file("wide.safetensors", (const char *[2]){"emb_params"}, 1, 99, wide);
+    write_file("xl.safetensors", (const char *[2]){"clip_l", "clip_g"}, 1, d, rows);
+    write_file("old.pt", (const char *[2]){"emb_params"}, 1, d, rows);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    static const char *const files[] = {"redapple.safetensors", "one word.safetensors",
+                                        "wide.safetensors", "xl.safetensors", "old.pt"};
+    char path[200];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    return rmdir(folder);
+}
+
+static void test_vectors(void **state) {
+    (void)state;
+    limn_model *m = open_model(folder), *without = open_model(NULL);
+    limn_picture *word = draw(m, "a redapple"), *tokens = draw(m, "a red apple");
+    limn_picture *named = draw(m, "a one word"), *unknown = draw(without, "a redapple");
+    size_t bytes = SIDE * SIDE * 3;
+    assert_memory_equal(word->rgb, tokens->rgb, bytes);
+    assert_memory_equal(named->rgb, tokens->rgb, bytes);
+    assert_true(memcmp(unknown->rgb, tokens->rgb, bytes) != 0);
+    assert_null(strstr(tokens->recipe, "embeddings"));
+    assert_null(strstr(tokens->recipe, "prompt_syntax"));
+    assert_non_null(strstr(word->recipe, "\"embeddings\":[{\"name\":\"redapple\",\"sha256\":\""));
+    assert_non_null(strstr(word->recipe, "\"prompt_syntax\":\"a1111\""));
+    assert_non_null(strstr(word->parameters, "TI hashes: \"redapple: "));
+    limn_picture *all[] = {word, tokens, named, unknown};
+    for (int i = 0; i < 4; i++) limn_picture_free(all[i]);
+    limn_model_close(m);
+    limn_model_close(without);
+}
+
+static void test_faults(void **state) {
+    (void)state;
+    static const struct {
+        const char *prompt, *sentence;
+    } cases[] = {
+        {"a wide", "the embedding wide has 1 vectors of width 99"},
+        {"an xl", "the embedding xl has no vectors for this model"},
+        {"an old", "old.pt is a pickle file"},
+    };
+    limn_model *m = open_model(folder);
+    limn_error error;
+    limn_plan plan;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        limn_request q = ask(cases[i].prompt);
+        assert_int_equal(limn_request_plan(m, &q, &plan, &error), LIMN_E_USAGE);
+        if (!strstr(error.text, cases[i].sentence)) fail_msg("%s", error.text);
+        q.prompt_syntax = "plain";
+        assert_int_equal(limn_request_plan(m, &q, &plan, &error), LIMN_OK);
+    }
+    limn_model_close(m);
+    const limn_open_options how = {.embeddings = "/nowhere"};
+    assert_int_equal(limn_model_open("tests/golden/tiny-sd15", &how, &m, &error), LIMN_E_MISSING);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_faults),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
