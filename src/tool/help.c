@@ -21,7 +21,7 @@ void limn_tool_help(FILE *to) {
           "                         --mask FILE: its white alone. --upscale X: then larger\n"
           "      --precision NAME   float32, or int8: less memory, nearly the same picture\n"
           "      --taesd PATH       a small decoder: faster; --vae PATH: another VAE\n"
-          "      --lora FILE:SCALE  merges a LoRA into the model; several: several times\n"
+          "      --lora FILE:SCALE  merges a LoRA into the model. --embeddings DIR: words\n"
           "  -m, --model PATH       or $LIMN_MODEL; --text-encoder PATH, --tokenizer DIR\n"
           "  -t, --threads N        0 = one per processor; changes no bit\n"
           "  -q, --quiet            errors only        --json     a JSON line per picture\n"
