@@ -9,9 +9,6 @@
 /* What the hash's text calls a model that is one file, whatever its name is. */
 #define SINGLE_NAME "model"
 
-/* Files in the hash's text; more are never opened. */
-#define LINES_MOST 256
-
 int limn_folder_file_count(const limn_folder *f) {
     int count = f->count;
     for (int i = 0; i < f->aside_count; i++)
@@ -81,19 +78,23 @@ static line line_of(const limn_opened *file, const limn_aside *aside) {
 }
 
 limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
-    line lines[LINES_MOST];
-    int count = limn_folder_file_count(f);
-    if (count > LINES_MOST) count = LINES_MOST;
+    const int count = limn_folder_file_count(f);
     for (int i = 0; i < count; i++) {
         const limn_aside *aside;
         limn_opened *file = file_at(f, i, &aside);
         const limn_status status = file->hex[0] == '\0' ? hash_opened(file, err) : LIMN_OK;
         if (status != LIMN_OK) return status;
-        lines[i] = line_of(file, aside);
     }
     if (f->single != NULL && count == 1) {
-        memcpy(hex, lines[0].hex, 65);
+        memcpy(hex, f->files[0].hex, 65);
         return LIMN_OK;
+    }
+    line *lines = calloc((size_t)count, sizeof *lines);
+    if (lines == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to hash it", f->path);
+    for (int i = 0; i < count; i++) {
+        const limn_aside *aside;
+        const limn_opened *file = file_at(f, i, &aside);
+        lines[i] = line_of(file, aside);
     }
     qsort(lines, (size_t)count, sizeof *lines, by_name);
     limn_sha256 text;
@@ -108,5 +109,6 @@ limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
         limn_sha256_add(&text, "\n", 1);
     }
     limn_sha256_end(&text, hex);
+    free(lines);
     return LIMN_OK;
 }
