@@ -89,7 +89,7 @@ limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
         memcpy(hex, f->files[0].hex, 65);
         return LIMN_OK;
     }
-    line *lines = calloc((size_t)count, sizeof *lines);
+    line *lines = calloc((unsigned)count, sizeof *lines);
     if (lines == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to hash it", f->path);
     for (int i = 0; i < count; i++) {
         const limn_aside *aside;
