@@ -169,8 +169,9 @@ LIMN_API limn_lora_info limn_model_lora(const limn_model *model, int i);
 
 /* How a model is converted. Zeroed = as it is. */
 typedef struct limn_convert_options {
-    /* What its numbers are stored in: NULL or "keep", "f32", "f16", "bf16", or "q8_0" (GGUF only).
-     */
+    /* What its numbers are stored in: NULL or "keep", "f32", "f16", "bf16", "q8_0" (GGUF only), or
+     * "int8" (all but GGUF): what loading with the precision "int8" would make of the U-Net, so
+     * that loading it so gives the same bits. */
     const char *type;
     bool force; /* replace a file that is there; a folder is never replaced */
     /* Parts from elsewhere, as in limn_open_options; each may be NULL. */

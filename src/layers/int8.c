@@ -17,6 +17,12 @@ float limn_i8_scale(float most, float *inverse) {
     return !finite ? NAN : zero ? 0.0f : most / 127.0f;
 }
 
+float limn_int8_row(const limn_kernels *k, const float *x, size_t n, int8_t *out) {
+    float inverse, scale = limn_i8_scale(k->most(x, n), &inverse);
+    k->to_i8(x, n, inverse, 0, out);
+    return scale;
+}
+
 /* Quantising, under way. */
 typedef struct quantising {
     const limn_kernels *kernels;

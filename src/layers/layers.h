@@ -61,6 +61,7 @@ typedef struct limn_pack_job {
     float *to;
     uint16_t *half; /* where float16 goes that is kept so; then `to` is NULL */
     int8_t *i8;     /* where int8 goes; then both are NULL */
+    bool int8;      /* whether it is int8, in the measuring pass too */
     float *scale;   /* beside i8: [n], and the next too */
     int32_t *start;
     int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
@@ -147,6 +148,10 @@ limn_status limn_load_pack(const limn_loader *ld, int threads);
 
 /* Packs the i-th job alone, for a caller who mixes it with other work; the sentence goes to err. */
 limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err);
+
+/* How one output of a matrix becomes int8: x[n] -> out[n]; returns what a 1 of them is worth. The
+ * same numbers as packing gives. */
+float limn_int8_row(const limn_kernels *k, const float *x, size_t n, int8_t *out);
 
 /* ---- running -----------------------------------------------------------------------------------
  */

@@ -50,7 +50,7 @@ static const limn_tensor *want(limn_loader *ld, const char *name, int rank, cons
     if (ld->invention) return limn_invent_tensor(ld, name, rank, shape);
     if (ld->status == LIMN_OK)
         ld->status = limn_tensors_want(ld->tensors, name, rank, shape, &t, ld->err);
-    if (t && !limn_dtype_is_float(t->dtype))
+    if (t && !limn_tensor_is_weight(t))
         limn_load_fail(ld, LIMN_E_INPUT, "tensor %s has type %s, expected a floating-point type",
                        name, limn_dtype_name(t->dtype));
     if (ld->status == LIMN_E_INPUT && ld->faults) return stand_in(ld, rank, shape);
@@ -85,6 +85,7 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     size_t depth = (size_t)job->taps * (size_t)limn_fours_of(c);
     ld->int8_count++;
     m->int8 = true;
+    job->int8 = true;
     m->i8 = job->i8 = limn_arena_take(ld->arena, columns, depth);
     m->scale = job->scale = limn_arena_floats(ld->arena, columns);
     m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);
@@ -294,14 +295,35 @@ static limn_status pack_rows(const packing *p, int *row) {
     return LIMN_OK;
 }
 
+/* Numbers [i, i + count) of the n-th output of an int8 matrix go to their column of the panel. */
+static void place_int8(const limn_kernels *kernels, const limn_pack_job *job, size_t n, size_t i,
+                       size_t count, const int8_t *numbers) {
+    size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps;
+    size_t fours = (size_t)limn_fours_of(job->k / job->taps);
+    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+    for (size_t l = 0; l < count; l++) {
+        size_t at = (i + l) % taps * fours + (i + l) / taps;
+        job->start[n] -= 128 * numbers[l];
+        column[at / 4 * 4 * panel + at % 4] = numbers[l];
+    }
+}
+
+/* Zeros behind the last channel of each tap. */
+static void clear_int8_tail(const limn_kernels *kernels, const limn_pack_job *job, size_t n) {
+    size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps, c = (size_t)job->k / taps;
+    size_t fours = (size_t)limn_fours_of((int)c);
+    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+    for (size_t t = 0; t < taps; t++)
+        for (size_t at = t * fours + c; at < (t + 1) * fours; at++)
+            column[at / 4 * 4 * panel + at % 4] = 0;
+}
+
 /* One output of an int8 matrix: row `row` of the tensor, which is the window's `line`-th, becomes a
  * column of its panel. */
 static void pack_int8(const packing *p, int row, size_t line) {
     const limn_pack_job *job = p->job;
-    size_t panel = (size_t)p->kernels->panel, n = (size_t)(job->n0 + row);
-    size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
-    size_t fours = (size_t)limn_fours_of((int)c);
-    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4, small[CHUNK];
+    size_t n = (size_t)(job->n0 + row), k = (size_t)job->k;
+    int8_t small[CHUNK];
     float chunk[CHUNK], most = 0, inverse;
     for (size_t i = 0; i < k; i += CHUNK) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
@@ -315,15 +337,9 @@ static void pack_int8(const packing *p, int row, size_t line) {
         size_t count = k - i < CHUNK ? k - i : CHUNK;
         convert(p, line * k + i, count, chunk);
         p->kernels->to_i8(chunk, count, inverse, 0, small);
-        for (size_t l = 0; l < count; l++) {
-            job->start[n] -= 128 * small[l];
-            size_t at = (i + l) % taps * fours + (i + l) / taps;
-            column[at / 4 * 4 * panel + at % 4] = small[l];
-        }
+        place_int8(p->kernels, job, n, i, count, small);
     }
-    for (size_t t = 0; t < taps; t++)
-        for (size_t at = t * fours + c; at < (t + 1) * fours; at++)
-            column[at / 4 * 4 * panel + at % 4] = 0;
+    clear_int8_tail(p->kernels, job, n);
 }
 
 /* As many rows from *row on as the window holds become int8. Moves *row on. */
@@ -332,6 +348,34 @@ static limn_status pack_int8_rows(const packing *p, int *row) {
     size_t rows = p->room / k < left ? p->room / k : left;
     limn_status status = read_window(p, (size_t)*row, rows, 0, k);
     for (size_t line = 0; line < rows && status == LIMN_OK; line++) pack_int8(p, (*row)++, line);
+    return status;
+}
+
+/* A row that is stored as int8 already. -128, which limn never writes, is beyond the kernels. */
+static limn_status pack_stored_row(const limn_kernels *kernels, const limn_pack_job *job, int row,
+                                   int8_t *numbers, limn_error *err) {
+    size_t k = (size_t)job->k, n = (size_t)(job->n0 + row);
+    limn_status status = limn_tensor_read_stored(job->tensor, (size_t)row * k, k, numbers, err);
+    if (status != LIMN_OK) return status;
+    if (memchr(numbers, 0x80, k))
+        return limn_fail(err, LIMN_E_INPUT, "tensor %.200s holds -128; int8 is -127 to 127 here",
+                         job->tensor->name);
+    job->start[n] = 0;
+    place_int8(kernels, job, n, 0, k, numbers);
+    clear_int8_tail(kernels, job, n);
+    return LIMN_OK;
+}
+
+/* A tensor that is stored as int8 goes into an int8 matrix as it is. */
+static limn_status pack_stored_int8(const limn_kernels *kernels, const limn_pack_job *job,
+                                    limn_error *err) {
+    const limn_tensor *t = job->tensor;
+    int8_t *numbers = malloc((size_t)job->k);
+    if (!numbers) return limn_fail(err, LIMN_E_MEMORY, "no memory for a row of tensor %s", t->name);
+    limn_status status = limn_tensor_read(t->scale, 0, t->shape[0], job->scale + job->n0, err);
+    for (int row = 0; row < (int)t->shape[0] && status == LIMN_OK; row++)
+        status = pack_stored_row(kernels, job, row, numbers, err);
+    free(numbers);
     return status;
 }
 
@@ -371,6 +415,7 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
 static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     if (job->n0 < 0) return limn_tensor_read(job->tensor, 0, job->tensor->count, job->to, err);
+    if (job->i8 && job->tensor->scale) return pack_stored_int8(kernels, job, err);
     return pack_matrix(kernels, job, err);
 }
 

@@ -54,6 +54,21 @@ limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
     return status;
 }
 
+limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *count) {
+    limn_arena plan = limn_arena_measure();
+    limn_loader *ld = &o->loader;
+    ld->arena = &plan;
+    ld->jobs_room = ld->job_count;
+    ld->jobs = calloc((size_t)ld->jobs_room, sizeof *ld->jobs);
+    *list = calloc((size_t)ld->jobs_room, sizeof **list);
+    if (!ld->jobs || !*list)
+        return limn_fail(o->err, LIMN_E_MEMORY, "no memory to convert the model %s", o->m->name);
+    limn_status status = load_parts(o);
+    for (int i = 0; i < ld->job_count && status == LIMN_OK; i++)
+        if (ld->jobs[i].int8 && ld->jobs[i].tensor) (*list)[(*count)++] = ld->jobs[i].tensor;
+    return status;
+}
+
 limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     o->loader.jobs_room = o->loader.job_count;
     o->loader.jobs = calloc((size_t)o->loader.jobs_room, sizeof *o->loader.jobs);

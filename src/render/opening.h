@@ -53,6 +53,9 @@ limn_status limn_open_tokenizers(limn_opening *o);
 /* The first pass: every tensor is found and checked, and the memory counted. */
 limn_status limn_open_measure(limn_opening *o, size_t *bytes);
 
+/* Between the two, and instead of the second: which tensors become int8. *list is the caller's. */
+limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *count);
+
 /* The second pass: memory is handed out and filled, while the files are hashed. */
 limn_status limn_open_weights(limn_opening *o, size_t bytes);
 

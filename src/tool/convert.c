@@ -1,4 +1,4 @@
-/* `limn convert IN OUT`: a model in another container. */
+/* `limn convert IN OUT`: a model in another form; `limn quantize IN OUT`: in int8. */
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ int limn_tool_convert(const limn_tool_options *o) {
                  .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0,
                  .percent = -1};
     const limn_convert_options how = {
-        .type = o->type,
+        .type = o->command == LIMN_TOOL_QUANTIZE ? "int8" : o->type,
         .force = o->force,
         .vae = o->vae,
         .text_encoder = o->text_encoder,

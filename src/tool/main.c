@@ -40,6 +40,7 @@ static int run(const limn_tool_options *options) {
     case LIMN_TOOL_BENCH:
         return limn_tool_bench(options);
     case LIMN_TOOL_CONVERT:
+    case LIMN_TOOL_QUANTIZE:
         return limn_tool_convert(options);
     case LIMN_TOOL_DRAW:
         break;

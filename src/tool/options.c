@@ -37,11 +37,11 @@ enum {
     OPT_SETTING, /* the first of limn_settings; the others follow */
 };
 
-#define MAKES   (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
-#define RENDERS (MAKES | LIMN_TOOL_AGAIN)
+#define MAKES    (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
+#define RENDERS  (MAKES | LIMN_TOOL_AGAIN)
+#define CONVERTS (LIMN_TOOL_CONVERT | LIMN_TOOL_QUANTIZE)
 #define ALL                                                                                        \
-    (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH | LIMN_TOOL_CONVERT |             \
-     LIMN_TOOL_INSPECT)
+    (RENDERS | LIMN_TOOL_SHOW | LIMN_TOOL_LIST | LIMN_TOOL_BENCH | CONVERTS | LIMN_TOOL_INSPECT)
 
 static const char letters[] = ":o:n:s:g:m:t:qh";
 
@@ -117,7 +117,7 @@ static const struct {
     {OPT_VERSION, ALL},
     {OPT_EMBEDDINGS, RENDERS},
     {OPT_DRY_RUN, RENDERS},
-    {OPT_FORCE, RENDERS | LIMN_TOOL_CONVERT},
+    {OPT_FORCE, RENDERS | CONVERTS},
     {OPT_TYPE, LIMN_TOOL_CONVERT},
     {OPT_SET, LIMN_TOOL_AGAIN},
     {OPT_LORA, RENDERS},
@@ -129,19 +129,20 @@ static const struct {
     {OPT_RUNS, LIMN_TOOL_BENCH},
     {OPT_INIT, RENDERS},
     {OPT_MASK, RENDERS},
-    {OPT_VAE, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
-    {OPT_TEXT_ENCODER, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
-    {OPT_TEXT_ENCODER_2, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
-    {OPT_TOKENIZER, RENDERS | LIMN_TOOL_CONVERT | LIMN_TOOL_INSPECT},
+    {OPT_VAE, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
+    {OPT_TEXT_ENCODER, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
+    {OPT_TEXT_ENCODER_2, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
+    {OPT_TOKENIZER, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
 };
 
 static const struct {
     const char *word;
     limn_tool_command command;
 } commands[] = {
-    {"batch", LIMN_TOOL_BATCH},     {"again", LIMN_TOOL_AGAIN}, {"show", LIMN_TOOL_SHOW},
-    {"samplers", LIMN_TOOL_LIST},   {"bench", LIMN_TOOL_BENCH}, {"convert", LIMN_TOOL_CONVERT},
-    {"inspect", LIMN_TOOL_INSPECT},
+    {"batch", LIMN_TOOL_BATCH},       {"again", LIMN_TOOL_AGAIN},
+    {"show", LIMN_TOOL_SHOW},         {"samplers", LIMN_TOOL_LIST},
+    {"bench", LIMN_TOOL_BENCH},       {"convert", LIMN_TOOL_CONVERT},
+    {"quantize", LIMN_TOOL_QUANTIZE}, {"inspect", LIMN_TOOL_INSPECT},
 };
 
 limn_tool_command limn_tool_command_find(const char *word) {
@@ -417,7 +418,7 @@ static int wrong_command(const option_table *table, limn_tool_command command, i
 
 /* How many names a command takes beside its options. */
 static int names_wanted(limn_tool_command command) {
-    if (command == LIMN_TOOL_CONVERT) return 2;
+    if (command & CONVERTS) return 2;
     return command == LIMN_TOOL_LIST || command == LIMN_TOOL_BENCH ? 0 : 1;
 }
 
@@ -430,9 +431,11 @@ static int read_operands(int argc, char **argv, limn_tool_options *o) {
         o->target = left > 1 ? argv[optind + 1] : NULL;
         return LIMN_OK;
     }
-    if (o->command == LIMN_TOOL_CONVERT && left < wanted) {
-        return limn_tool_fail(LIMN_E_USAGE, "convert wants a model and the name of what it is to "
-                                            "become after it: limn convert IN OUT");
+    if ((o->command & CONVERTS) && left < wanted) {
+        return limn_tool_fail(
+            LIMN_E_USAGE,
+            "%s wants a model and the name of what it is to become after it: limn %s IN OUT",
+            command_word(o->command), command_word(o->command));
     }
     if (left == 0) {
         if (o->command != LIMN_TOOL_DRAW) {

@@ -33,6 +33,7 @@ typedef enum limn_tool_command {
     LIMN_TOOL_BENCH = 32,
     LIMN_TOOL_INSPECT = 64,
     LIMN_TOOL_CONVERT = 128,
+    LIMN_TOOL_QUANTIZE = 256,
 } limn_tool_command;
 
 /* A --lora FILE[:SCALE]. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "weights/original.h"
+#include "weights/tensors.h"
 
 /* The kinds of output. */
 typedef enum kind { FOLDER, SAFETENSORS, GGUF } kind;
@@ -48,6 +49,9 @@ static const char *const files[] = {
 typedef struct conversion {
     limn_folder *folder;
     kind kind;
+    bool int8;                  /* the U-Net's matrices become that */
+    const limn_tensor **chosen; /* [chosen_count] those matrices */
+    size_t chosen_count;
     bool keep;        /* types stay */
     limn_dtype dtype; /* else what they become */
     const char *path; /* of the output, without slashes at its end */
@@ -69,7 +73,11 @@ static limn_status read_type(conversion *c, const char *type) {
         const char *name;
         limn_dtype dtype;
     } types[] = {{"f32", LIMN_F32}, {"f16", LIMN_F16}, {"bf16", LIMN_BF16}, {"q8_0", LIMN_Q8_0}};
-    c->keep = !type || strcmp(type, "keep") == 0;
+    c->int8 = type && strcmp(type, "int8") == 0;
+    c->keep = !type || c->int8 || strcmp(type, "keep") == 0;
+    if (c->int8 && c->kind == GGUF)
+        return limn_fail(c->err, LIMN_E_USAGE,
+                         "%s: a .gguf file cannot hold limn's int8; it can hold q8_0", c->path);
     if (c->keep) return LIMN_OK;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(type, types[i].name) != 0) continue;
@@ -78,7 +86,7 @@ static limn_status read_type(conversion *c, const char *type) {
         return limn_fail(c->err, LIMN_E_USAGE, "%s: only a .gguf file can hold q8_0", c->path);
     }
     return limn_fail(c->err, LIMN_E_USAGE,
-                     "there is no type '%s'; there are keep, f32, f16, bf16 and q8_0", type);
+                     "there is no type '%s'; there are keep, f32, f16, bf16, int8 and q8_0", type);
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */
@@ -87,6 +95,7 @@ static limn_status read_type(conversion *c, const char *type) {
 static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
     uint32_t type;
     const bool half = limn_dtype_is_half(t->dtype);
+    if (t->scale && c->kind == GGUF) return LIMN_F32;
     if (t->transposed) return half ? LIMN_F16 : t->dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
     if (c->kind == GGUF && !limn_gguf_type(t->dtype, &type)) return half ? LIMN_F16 : LIMN_I8;
     if (c->kind != GGUF && limn_dtype_block(t->dtype) > 1) return LIMN_F32;
@@ -96,7 +105,7 @@ static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
 /* The type that a tensor is stored in. Q8_0 is for matrices whose rows are whole blocks; other
  * matrices become float16 beside it, and what has one dimension stays as it is. */
 static limn_dtype dtype_for(const conversion *c, const limn_tensor *t) {
-    if (c->keep || !limn_dtype_is_float(t->dtype)) return kept_dtype(c, t);
+    if (c->keep || !limn_tensor_is_weight(t)) return kept_dtype(c, t);
     if (c->dtype != LIMN_Q8_0) return c->dtype;
     if (t->rank < 2) return kept_dtype(c, t);
     return t->shape[t->rank - 1] % limn_dtype_block(LIMN_Q8_0) == 0 ? LIMN_Q8_0 : LIMN_F16;
@@ -132,27 +141,73 @@ static limn_status no_memory(const conversion *c) {
     return limn_fail(c->err, LIMN_E_MEMORY, "%s: no memory to convert it", c->path);
 }
 
-static limn_status add_tensor(conversion *c, int part, const limn_tensors *all,
-                              const limn_tensor *t) {
+/* A tensor's name in the output. */
+static void name_tensor(const conversion *c, int part, const limn_tensors *all, const char *name,
+                        limn_out_tensor *to) {
+    if (c->kind == FOLDER)
+        snprintf(to->name, sizeof to->name, "%s", name);
+    else if (c->kind == SAFETENSORS)
+        snprintf(to->name, sizeof to->name, "%s.%s", parts[part].component, name);
+    else if (strcmp(parts[part].component, "unet") == 0)
+        short_name(all, name, to->name, sizeof to->name);
+    else
+        snprintf(to->name, sizeof to->name, "%s%s", parts[part].gguf, name);
+}
+
+static int by_address(const void *a, const void *b) {
+    const limn_tensor *x = *(const limn_tensor *const *)a, *y = *(const limn_tensor *const *)b;
+    return (x > y) - (x < y);
+}
+
+/* Whether a tensor is to become int8; one that is so already is not. */
+static bool is_chosen(const conversion *c, const limn_tensor *t) {
+    return c->chosen && !t->scale &&
+           bsearch(&t, c->chosen, c->chosen_count, sizeof t, by_address) != NULL;
+}
+
+/* Behind a tensor that becomes int8, its scales. */
+static limn_status add_scale(conversion *c) {
     limn_out_tensor *to = add(c);
     if (!to) return no_memory(c);
-    if (strlen(t->name) >= sizeof to->name - 32)
+    const limn_out_tensor *of = to - 1;
+    *to = (limn_out_tensor){.part = of->part,
+                            .tensor = of->tensor,
+                            .scale = true,
+                            .dtype = LIMN_F32,
+                            .rank = 1,
+                            .shape = {of->shape[0]},
+                            .bytes = of->shape[0] * sizeof(float)};
+    memcpy(to->name, of->name, sizeof to->name);
+    strcat(to->name, LIMN_SCALE_END);
+    return LIMN_OK;
+}
+
+/* Whether a tensor is the scales of another that is int8 no more. */
+static bool is_spent(const conversion *c, const limn_tensors *all, const limn_tensor *t) {
+    char of[LIMN_OUT_NAME_BYTES];
+    const size_t length = strlen(t->name);
+    if ((c->keep && c->kind != GGUF) || !ends_in(t->name, LIMN_SCALE_END)) return false;
+    snprintf(of, sizeof of, "%.*s", (int)(length - strlen(LIMN_SCALE_END)), t->name);
+    const limn_tensor *numbers = limn_tensors_find(all, of);
+    return numbers && numbers->scale;
+}
+
+static limn_status add_tensor(conversion *c, int part, const limn_tensors *all,
+                              const limn_tensor *t) {
+    if (is_spent(c, all, t)) return LIMN_OK;
+    limn_out_tensor *to = add(c);
+    if (!to) return no_memory(c);
+    if (strlen(t->name) >= sizeof to->name - 48)
         return limn_fail(c->err, LIMN_E_INPUT, "tensor %.200s...: its name is too long", t->name);
     to->part = part;
     to->tensor = t;
-    to->dtype = dtype_for(c, t);
+    to->int8 = is_chosen(c, t);
+    to->dtype = to->int8 ? LIMN_I8 : dtype_for(c, t);
     to->rank = t->rank;
     memcpy(to->shape, t->shape, sizeof to->shape);
     to->bytes = t->count / limn_dtype_block(to->dtype) * limn_dtype_bytes(to->dtype);
-    if (c->kind == FOLDER)
-        snprintf(to->name, sizeof to->name, "%s", t->name);
-    else if (c->kind == SAFETENSORS)
-        snprintf(to->name, sizeof to->name, "%s.%s", parts[part].component, t->name);
-    else if (strcmp(parts[part].component, "unet") == 0)
-        short_name(all, t->name, to->name, sizeof to->name);
-    else
-        snprintf(to->name, sizeof to->name, "%s%s", parts[part].gguf, t->name);
-    return LIMN_OK;
+    name_tensor(c, part, all, t->name, to);
+    return to->int8 ? add_scale(c) : LIMN_OK;
 }
 
 /* The components' tensors. Which components there are, their configurations tell. */
@@ -170,11 +225,13 @@ static limn_status add_parts(conversion *c) {
     return status;
 }
 
-/* The other files, each a tensor of bytes. */
+/* The other files, each a tensor of bytes; of a second tokenizer only beside a second encoder. */
 static limn_status add_files(conversion *c) {
     limn_status status = LIMN_OK;
+    const bool second = limn_folder_has(c->folder, "text_encoder_2/config.json");
     for (size_t i = 0; i < sizeof files / sizeof *files && status == LIMN_OK; i++) {
         if (!limn_folder_has(c->folder, files[i])) continue;
+        if (!second && strncmp(files[i], "tokenizer_2/", 12) == 0) continue;
         limn_out_tensor *to = add(c);
         if (!to) return no_memory(c);
         status = limn_folder_bytes(c->folder, files[i], &to->file, c->err);
@@ -317,6 +374,9 @@ static limn_status convert(conversion *c, const char *in) {
                                        .text_encoder_2 = how->text_encoder_2,
                                        .tokenizer = how->tokenizer};
     if (status == LIMN_OK) status = limn_folder_open_with(in, &asides, &c->folder, c->err);
+    if (status == LIMN_OK && c->int8)
+        status = c->out.quantiser->choose(c->folder, &c->chosen, &c->chosen_count, c->err);
+    if (c->chosen) qsort(c->chosen, c->chosen_count, sizeof *c->chosen, by_address);
     if (status == LIMN_OK) status = add_parts(c);
     if (status == LIMN_OK) status = add_files(c);
     for (size_t i = 0; i < c->count; i++) c->out.total += c->tensors[i].bytes;
@@ -324,8 +384,8 @@ static limn_status convert(conversion *c, const char *in) {
     return c->kind == FOLDER ? write_folder(c) : write_file(c, c->path, -1);
 }
 
-limn_status limn_convert(const char *in, const char *out, const limn_convert_options *options,
-                         limn_error *error) {
+limn_status limn_convert_model(const char *in, const char *out, const limn_convert_options *options,
+                               const limn_quantiser *quantiser, limn_error *error) {
     static const limn_convert_options plain = {0};
     size_t length = strlen(out);
     while (length > 1 && out[length - 1] == '/') length--;
@@ -333,6 +393,7 @@ limn_status limn_convert(const char *in, const char *out, const limn_convert_opt
     char *path = strndup(out, length);
     conversion c = {.path = path ? path : out, .err = error};
     c.out = (limn_out){.options = options ? options : &plain,
+                       .quantiser = quantiser,
                        .numbers = malloc(LIMN_OUT_NUMBERS * sizeof(float)),
                        .stored = malloc(LIMN_OUT_NUMBERS * sizeof(float))};
     if (out[length] != '/' && path)
@@ -342,6 +403,7 @@ limn_status limn_convert(const char *in, const char *out, const limn_convert_opt
     limn_status status = path && c.out.numbers && c.out.stored ? convert(&c, in) : no_memory(&c);
     limn_folder_close(c.folder);
     free(c.tensors);
+    free(c.chosen);
     free(c.out.numbers);
     free(c.out.stored);
     free(path);

@@ -20,6 +20,7 @@ typedef struct limn_out_tensor {
     char name[LIMN_OUT_NAME_BYTES];
     int part;                  /* which component it belongs to */
     const limn_tensor *tensor; /* NULL: `file` */
+    bool int8, scale;          /* becomes int8 rows; is the scale of those rows */
     limn_bytes file;           /* a file's bytes, as a tensor of one dimension */
     limn_dtype dtype;          /* as it will be stored */
     int rank;
@@ -27,17 +28,30 @@ typedef struct limn_out_tensor {
     uint64_t bytes;
 } limn_out_tensor;
 
+/* How a model becomes int8: which tensors (*list is the caller's, sorted by address), and a row of
+ * numbers x[n] -> out[n], of which a 1 is then worth what it returns. */
+typedef struct limn_quantiser {
+    limn_status (*choose)(limn_folder *f, const limn_tensor ***list, size_t *count,
+                          limn_error *err);
+    float (*row)(const float *x, size_t n, int8_t *out);
+} limn_quantiser;
+
+/* limn_convert, with the one part of it that needs the networks. */
+limn_status limn_convert_model(const char *in, const char *out, const limn_convert_options *options,
+                               const limn_quantiser *quantiser, limn_error *err);
+
 /* Where an output goes, and who is told how far it is. */
 typedef struct limn_out {
     const limn_convert_options *options; /* never NULL */
-    uint64_t done, total;                /* bytes of tensors */
+    const limn_quantiser *quantiser;
+    uint64_t done, total; /* bytes of tensors */
     limn_writer *writer;
     float *numbers;  /* [LIMN_OUT_NUMBERS] */
     uint8_t *stored; /* [4 x LIMN_OUT_NUMBERS] */
 } limn_out;
 
-/* Numbers in a piece: whole blocks of every type. */
-#define LIMN_OUT_NUMBERS ((size_t)65536)
+/* Numbers in a piece: whole blocks of every type, and the longest row that may become int8. */
+#define LIMN_OUT_NUMBERS ((size_t)131072)
 
 /* Writes a tensor's numbers in its type, and tells how far the output is. LIMN_E_INPUT where a
  * number does not fit into the type, LIMN_E_CANCELLED, and what reading and writing may fail with.

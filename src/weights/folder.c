@@ -357,7 +357,8 @@ static uint64_t parameters_of(const limn_tensors *t) {
     uint64_t sum = 0;
     for (size_t i = 0; i < limn_tensors_count(t); i++) {
         const limn_tensor *tensor = limn_tensors_at(t, i);
-        if (limn_dtype_is_float(tensor->dtype)) sum += tensor->count;
+        if (limn_tensor_is_weight(tensor)) sum += tensor->count;
+        if (tensor->scale != NULL) sum -= tensor->scale->count; /* which is there too */
     }
     return sum;
 }

@@ -76,11 +76,29 @@ static limn_status turned(const limn_tensor *t, uint64_t first, uint64_t count, 
     return LIMN_OK;
 }
 
+/* Numbers [first, first + count) of int8 become what they are worth. */
+static limn_status scale_rows(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
+                              limn_error *err) {
+    const uint64_t k = t->count / t->shape[0];
+    float scale[RUN];
+    for (uint64_t row = first / k; row * k < first + count; row += RUN) {
+        const uint64_t rows = t->shape[0] - row < RUN ? t->shape[0] - row : RUN;
+        limn_status status = in_order(t->scale, row, rows, false, scale, err);
+        if (status != LIMN_OK) return status;
+        const uint64_t from = row * k > first ? row * k : first;
+        const uint64_t to = (row + rows) * k < first + count ? (row + rows) * k : first + count;
+        for (uint64_t i = from; i < to; i++) out[i - first] *= scale[i / k - row];
+    }
+    return LIMN_OK;
+}
+
 limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
                              limn_error *err) {
     limn_status status = check_range(t, first, count, err);
     if (status != LIMN_OK) return status;
-    return (t->transposed ? turned : in_order)(t, first, count, false, out, err);
+    status = (t->transposed ? turned : in_order)(t, first, count, false, out, err);
+    return status == LIMN_OK && t->scale && count > 0 ? scale_rows(t, first, count, out, err)
+                                                      : status;
 }
 
 limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,

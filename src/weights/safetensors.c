@@ -299,6 +299,7 @@ static limn_status read_header(const reader *r, const limn_source *source, json_
         return status;
     }
     limn_tensors_sort(*out);
+    limn_tensors_link_scales(*out);
     return LIMN_OK;
 }
 

@@ -101,10 +101,28 @@ static limn_status convert_numbers(limn_out *o, const limn_out_tensor *t, limn_e
     return status;
 }
 
+/* A tensor as int8 rows, or the scales of those rows. */
+static limn_status store_int8(limn_out *o, const limn_out_tensor *t, limn_error *err) {
+    const uint64_t rows = t->tensor->shape[0], k = t->tensor->count / (rows ? rows : 1);
+    limn_status status = LIMN_OK;
+    if (k > LIMN_OUT_NUMBERS)
+        return limn_fail(err, LIMN_E_INPUT, "tensor %.200s: rows of %llu numbers, limn takes %zu",
+                         t->name, (unsigned long long)k, LIMN_OUT_NUMBERS);
+    for (uint64_t row = 0; row < rows && status == LIMN_OK; row++) {
+        status = limn_tensor_read(t->tensor, row * k, k, o->numbers, err);
+        if (status != LIMN_OK) return status;
+        const float scale = o->quantiser->row(o->numbers, (size_t)k, (int8_t *)o->stored);
+        status = t->scale ? write_bytes(o, &scale, sizeof scale, err)
+                          : write_bytes(o, o->stored, (size_t)k, err);
+    }
+    return status;
+}
+
 limn_status limn_out_store(limn_out *o, const limn_out_tensor *t, limn_error *err) {
     if (!t->tensor) return write_bytes(o, t->file.data, t->file.size, err);
+    if (t->int8 || t->scale) return store_int8(o, t, err);
     const bool same = t->tensor->bytes == t->bytes && !t->tensor->transposed;
-    if (same && (t->dtype == t->tensor->dtype || !limn_dtype_is_float(t->dtype)))
+    if (same && (t->dtype == t->tensor->dtype || !limn_tensor_is_weight(t->tensor)))
         return copy_stored(o, t, err);
     return convert_numbers(o, t, err);
 }

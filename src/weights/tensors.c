@@ -121,3 +121,24 @@ limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
     *out = tensor;
     return LIMN_OK;
 }
+
+bool limn_tensor_is_weight(const limn_tensor *t) {
+    return limn_dtype_is_float(t->dtype) || t->scale != NULL;
+}
+
+void limn_tensors_link_scales(limn_tensors *t) {
+    const size_t end = strlen(LIMN_SCALE_END);
+    char name[512];
+    for (size_t i = 0; i < t->count; i++) {
+        const limn_tensor *scale = &t->items[i];
+        const size_t length = strlen(scale->name);
+        if (length <= end || length - end >= sizeof name ||
+            strcmp(scale->name + length - end, LIMN_SCALE_END) != 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(length - end), scale->name);
+        limn_tensor *of = (limn_tensor *)limn_tensors_find(t, name);
+        if (of && of->dtype == LIMN_I8 && of->rank >= 2 && !of->transposed && of->count > 0 &&
+            scale->dtype == LIMN_F32 && scale->rank == 1 && scale->count == of->shape[0])
+            of->scale = scale;
+    }
+}

@@ -41,6 +41,12 @@ limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_
 /* Sorts by name, after which limn_tensors_find works. */
 void limn_tensors_sort(limn_tensors *t);
 
+/* How the name of an int8 tensor's scale ends, behind the tensor's own. */
+#define LIMN_SCALE_END ".limn_scale"
+
+/* Gives the int8 tensors of a sorted file the scales that are in it. */
+void limn_tensors_link_scales(limn_tensors *t);
+
 /* A set under way, of views into other sets. Zeroed = empty; limn_gather_free after all. */
 typedef struct limn_gather {
     limn_tensor *items; /* [count], without names */

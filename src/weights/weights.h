@@ -70,6 +70,10 @@ bool limn_dtype_is_float(limn_dtype dtype);
 /* Whether float16 holds every number of the type exactly: F16 itself and the F8. */
 bool limn_dtype_is_half(limn_dtype dtype);
 
+/* Whether it can be a network's weight: a type that limn_dtype_is_float, or int8 with a scale. */
+struct limn_tensor;
+bool limn_tensor_is_weight(const struct limn_tensor *t);
+
 /* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */
 bool limn_dtype_find(const char *name, limn_dtype *out);
 
@@ -83,6 +87,9 @@ typedef struct limn_tensor {
     uint64_t offset;           /* of the first number, in bytes; aligned to nothing */
     uint64_t count;            /* product of shape; 0 is possible */
     size_t bytes;              /* count / numbers of a block x bytes of one */
+    /* For I8 what a 1 is worth in each row, F32 [shape[0]]; NULL for all else: limn's int8, which
+     * counts as numbers then (docs/formats.md). */
+    const struct limn_tensor *scale;
     bool transposed; /* rank 2, and the source has its columns one after the other, not its rows */
 } limn_tensor;
 
@@ -132,9 +139,10 @@ limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
 
 /* Reads numbers [first, first + count) of a tensor as float32. F8, F16, BF16 and F32 are exact,
  * subnormals and infinities too; a NaN stays one (F16's become quiet). Blocks are what ggml makes
- * of them, bit for bit. F64 and integers are rounded to nearest even; a boolean is 0 or 1.
- * LIMN_E_INPUT where they are beyond its end, or its file was shortened since it was opened;
- * LIMN_E_IO. Any thread. Large pieces are much faster than small ones. */
+ * of them, bit for bit. F64 and integers are rounded to nearest even; a boolean is 0 or 1. int8
+ * with a scale is number x scale, rounded once. LIMN_E_INPUT where they are beyond its end, or its
+ * file was shortened since it was opened; LIMN_E_IO. Any thread. Large pieces are much faster than
+ * small ones. */
 limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
                              limn_error *err);
 

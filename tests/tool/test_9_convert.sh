@@ -14,6 +14,13 @@ for file in $(cd "$LIMN_MODEL" && ls -d unet/* vae/* text_encoder/* tokenizer/* 
     is "the folder has $file" [ -f "folder/$file" ]
 done
 is "a configuration is the same file" cmp -s "$LIMN_MODEL/unet/config.json" folder/unet/config.json
+limn quantize folder small.safetensors
+gives 0 "quantize"
+is "makes it smaller" [ "$(stat -c %s small.safetensors)" -lt "$(stat -c %s model.safetensors)" ]
+small "a cat" -s 1 --precision int8 -m small.safetensors -o int8.png
+gives 0 "int8 draws"
+limn quantize folder small.gguf
+refuses 64 "int8 is not for GGUF" "q8_0"
 small "a cat" -s 1 -m model.gguf -o cat.png
 gives 0 "q8_0 draws"
 

@@ -119,16 +119,15 @@ static const limn_tensors *part(limn_folder *f, const char *component) {
 
 /* Every tensor and configuration of one model is in the other. */
 static void expect_same_model(const char *a, const char *b) {
-    static const char *const files[] = {"model_index.json", "unet/config.json", "vae/config.json",
-                                        "text_encoder/config.json", "tokenizer/vocab.json",
-                                        "scheduler/scheduler_config.json"};
+    static const char *const files[] = {"model_index.json",     "unet/config.json",
+                                        "vae/config.json",      "text_encoder/config.json",
+                                        "tokenizer/vocab.json", "scheduler/scheduler_config.json"};
     limn_folder *x = open_model(a), *y = open_model(b);
     for (int i = 0; i < 3; i++) {
         const limn_tensors *s = part(x, components[i]), *t = part(y, components[i]);
         assert_int_equal(limn_tensors_count(s), limn_tensors_count(t));
         for (size_t k = 0; k < limn_tensors_count(s); k++)
-            expect_same(limn_tensors_at(s, k),
-                        limn_tensors_find(t, limn_tensors_at(s, k)->name));
+            expect_same(limn_tensors_at(s, k), limn_tensors_find(t, limn_tensors_at(s, k)->name));
     }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         limn_bytes s, t;
@@ -143,12 +142,13 @@ static void expect_same_model(const char *a, const char *b) {
 }
 
 /* The pixels that a model draws; the caller frees the picture. */
-static limn_picture *draw(const char *model) {
+static limn_picture *draw(const char *model, const char *precision) {
+    const limn_open_options how = {.precision = precision};
     limn_model *m;
     limn_request r;
     limn_picture *p;
     limn_error error;
-    if (limn_model_open(model, NULL, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
+    if (limn_model_open(model, &how, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
     limn_request_defaults(m, &r);
     r.prompt = "a red apple";
     r.width = r.height = 64;
@@ -159,7 +159,7 @@ static limn_picture *draw(const char *model) {
 }
 
 static void expect_same_picture(const char *a, const char *b) {
-    limn_picture *p = draw(a), *q = draw(b);
+    limn_picture *p = draw(a, NULL), *q = draw(b, NULL);
     assert_memory_equal(p->rgb, q->rgb, 64 * 64 * 3);
     limn_picture_free(p);
     limn_picture_free(q);
@@ -260,6 +260,51 @@ static void test_q8_0(void **state) {
     limn_folder_close(g);
 }
 
+/* What was stored as int8 is what loading would have made: the same pictures in int8. In float32 it
+ * is a model of its own, the same in every container that holds its numbers. */
+static void test_int8(void **state) {
+    (void)state;
+    size_t size[2];
+    convert(MODEL, at(0, "model.safetensors"), "int8");
+    limn_picture *p = draw(MODEL, "int8"), *q = draw(path[0], "int8");
+    assert_memory_equal(p->rgb, q->rgb, 64 * 64 * 3);
+    limn_picture_free(p);
+    limn_picture_free(q);
+    convert(path[0], at(1, "same.safetensors"), "int8");
+    uint8_t *a = read_all(path[0], &size[0]), *b = read_all(path[1], &size[1]);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(a, b, size[0]);
+    free(a);
+    free(b);
+    convert(path[0], at(1, "wide"), "f32");
+    expect_same_picture(path[0], path[1]);
+    convert(path[0], at(1, "wide.gguf"), NULL);
+    expect_same_picture(path[0], path[1]);
+}
+
+/* The first int8 tensor of the U-Net in a file's bytes, by its stored numbers. */
+static void test_int8_hostile(void **state) {
+    (void)state;
+    size_t size;
+    limn_error error;
+    limn_model *m = NULL;
+    convert(MODEL, at(0, "model.safetensors"), "int8");
+    limn_folder *f = open_model(path[0]);
+    const limn_tensors *t = part(f, "unet");
+    uint64_t offset = 0;
+    for (size_t i = 0; i < limn_tensors_count(t) && offset == 0; i++)
+        if (limn_tensors_at(t, i)->scale) offset = limn_tensors_at(t, i)->offset;
+    limn_folder_close(f);
+    uint8_t *b = read_all(path[0], &size);
+    assert_true(offset > 0);
+    b[offset] = 0x80;
+    assert_int_equal(limn_file_write(path[0], b, size, true, &error), LIMN_OK);
+    free(b);
+    const limn_open_options how = {.precision = "int8"};
+    assert_int_equal(limn_model_open(path[0], &how, &m, &error), LIMN_E_INPUT);
+    assert_non_null(strstr(error.text, "-128"));
+}
+
 static bool stop(void *user, uint64_t done, uint64_t total) {
     int *calls = user;
     assert_true(done <= total);
@@ -270,9 +315,11 @@ static void test_faults(void **state) {
     (void)state;
     int calls = 0;
     const limn_convert_options q8 = {.type = "q8_0"}, odd = {.type = "f12"}, plain = {0},
+                               int8 = {.type = "int8"},
                                stopped = {.user = &calls, .progress = stop};
     expect_fault(MODEL, at(0, "x.safetensors"), &q8, LIMN_E_USAGE, "q8_0");
     expect_fault(MODEL, at(0, "x.gguf"), &odd, LIMN_E_USAGE, "f12");
+    expect_fault(MODEL, at(0, "x.gguf"), &int8, LIMN_E_USAGE, "q8_0");
     expect_fault(MODEL, "", NULL, LIMN_E_USAGE, "empty");
     expect_fault("tests/none", at(0, "x.gguf"), NULL, LIMN_E_MISSING, "tests/none");
     expect_fault(MODEL, at(0, "none/x.gguf"), NULL, LIMN_E_CREATE, "none/x.gguf");
@@ -312,7 +359,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_ROOM(test_folder),    IN_ROOM(test_single), IN_ROOM(test_gguf),
         IN_ROOM(test_gguf_form), IN_ROOM(test_q8_0),   IN_ROOM(test_faults),
-        IN_ROOM(test_range),
+        IN_ROOM(test_range),     IN_ROOM(test_int8),   IN_ROOM(test_int8_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
