@@ -176,8 +176,8 @@ typedef struct limn_kernels {
     /* float16 bits to float32, exactly. */
     void (*from_f16)(const uint16_t *x, size_t n, float *out);
 
-    /* out[j] = chain over i < count of fma(factor[i], rows[i x stride + j], sum), i rising from a sum
-     * of 0, for j < n. */
+    /* out[j] = chain over i < count of fma(factor[i], rows[i x stride + j], sum), i rising from a
+     * sum of 0, for j < n. */
     void (*combine)(const float *factor, int count, const float *rows, size_t stride, size_t n,
                     float *out);
 

@@ -10,8 +10,8 @@ typedef struct weights_file weights_file;
 /* An empty file. *random is drawn from by weights_add, and must live as long. */
 weights_file *weights_make(uint64_t *random);
 
-/* Adds a tensor of random numbers from -2 to 2, of float16 by turns with float32. rank 0 to 4. Fails
- * the test where there is no room. */
+/* Adds a tensor of random numbers from -2 to 2, of float16 by turns with float32. rank 0 to 4.
+ * Fails the test where there is no room. */
 void weights_add(weights_file *f, const char *name, int rank, const int *shape);
 
 /* What was added under that name, as float32. Fails the test where nothing was. */
@@ -20,7 +20,8 @@ const float *weights_of(const weights_file *f, const char *name);
 /* The file as limn reads it; lives as long as f. Nothing may be added any more. */
 const limn_tensors *weights_tensors(weights_file *f);
 
-/* Writes the same file to a new temporary name, which lives as long as f, and is removed with it. */
+/* Writes the same file to a new temporary name, which lives as long as f, and is removed with it.
+ */
 const char *weights_save(weights_file *f);
 
 /* Gives everything back. */
