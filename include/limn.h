@@ -144,8 +144,12 @@ typedef struct limn_open_options {
     const char *text_encoder_2; /* the second of SDXL's */
     const char *tokenizer;      /* CLIP's vocab.json and merges.txt */
     /* A folder of textual inversions (safetensors): a file's name without its ending is the word
-     * that stands for it in prompts of the syntax "a1111". NULL: none. A recipe names those used. */
+     * that stands for it in prompts of the syntax "a1111". NULL: none. A recipe names those used.
+     */
     const char *embeddings;
+    /* Bytes that a process with the model may take, 0: what there is. A model that takes more is
+     * refused with both figures before its memory is taken; see limn_request_fit. */
+    size_t max_memory;
 } limn_open_options;
 
 /* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in
@@ -153,7 +157,8 @@ typedef struct limn_open_options {
  * (docs/formats.md). options may be NULL. *out is the caller's, to be closed with limn_model_close.
  * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
  * shape or of a kind that limn does not know, or where int8 suits no layer of the U-Net,
- * LIMN_E_USAGE where there is no such precision, LIMN_E_MEMORY. */
+ * LIMN_E_USAGE where there is no such precision or the model takes more than max_memory,
+ * LIMN_E_MEMORY. */
 LIMN_API limn_status limn_model_open(const char *path, const limn_open_options *options,
                                      limn_model **out, limn_error *error);
 
@@ -334,6 +339,8 @@ typedef struct limn_request {
     double upscale;          /* the second size over the first, above 1 */
     double upscale_strength; /* how much of the first is lost; 0 = 0.7 */
     int upscale_steps;       /* steps that the second makes; 0 = as many as the first has */
+    int vae_tile; /* px: the picture is decoded in tiles of this side, which takes less memory and
+                   * gives nearly the same pixels; a multiple of size_step_px, of at least eight */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else what its family is used
@@ -383,6 +390,14 @@ typedef struct limn_plan {
 LIMN_API limn_status limn_request_plan(const limn_model *model, const limn_request *request,
                                        limn_plan *plan, limn_error *error);
 
+/* Makes a request fit into `max_memory` bytes, of which a whole process with this model is meant
+ * (limn_plan.peak_bytes); 0: no limit. Where decoding in tiles makes it fit, and request->vae_tile
+ * is 0, that becomes the largest tile that does, in steps of eight latents; else the request is not
+ * changed. Fails with LIMN_E_USAGE and both figures where it does not fit, and where limn_render
+ * would fail so. */
+LIMN_API limn_status limn_request_fit(const limn_model *model, limn_request *request,
+                                      size_t max_memory, limn_error *error);
+
 /* What becomes of a prompt: how many tokens it has, and what did not fit.
  *   dropped  receives the text past the model's limit, "" where everything fits
  *   repaired whether invalid UTF-8 was replaced by U+FFFD */
@@ -423,7 +438,8 @@ typedef struct limn_progress {
     double elapsed_ms; /* since the rendering began */
 } limn_progress;
 
-/* How to render, as opposed to what. Nothing in here changes a bit of the picture. */
+/* How to render, as opposed to what. Nothing in here changes a bit of the picture, but where
+ * max_memory makes limn_request_fit decode in tiles: then the recipe says so. */
 typedef struct limn_options {
     int threads; /* 0 = one per processor */
     void *user;  /* handed to the callbacks, which run on the calling thread */
@@ -432,6 +448,7 @@ typedef struct limn_options {
     /* After each step, a rough picture of the state, one pixel for each latent, [h, w, 3] u8, valid
      * during the call only. May be NULL. */
     void (*preview)(void *user, int width, int height, const uint8_t *rgb);
+    size_t max_memory; /* bytes, see limn_request_fit; 0 = what the machine has */
 } limn_options;
 
 /* A picture and how it came about. Freed with limn_picture_free. Read only. */

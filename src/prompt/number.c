@@ -121,6 +121,13 @@ static const limn_setting settings[] = {
      .whole = true,
      .least = 1,
      .most = 1000},
+    {.name = "vae_tile",
+     .option = "vae-tile",
+     .about = "decodes in tiles of this side, px: less memory, nearly the same picture",
+     .offset = AT(vae_tile),
+     .whole = true,
+     .least = 1,
+     .most = 8192},
 };
 
 const limn_setting *limn_settings(int *count) {

@@ -118,7 +118,8 @@ static limn_status prepare(const limn_batch *b, size_t place, int k, limn_batch_
     p->path = limn_path_join(b->folder, p->file);
     if (!p->path) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory for a name", b->folder);
     limn_plan plan;
-    status = limn_request_plan(b->model, &p->request, &plan, err);
+    status = limn_request_fit(b->model, &p->request, b->options->render.max_memory, err);
+    if (status == LIMN_OK) status = limn_request_plan(b->model, &p->request, &plan, err);
     if (status == LIMN_OK) status = limn_made_recipe(b->model, &p->request, &p->recipe, err);
     if (status == LIMN_OK) return LIMN_OK;
     /* What would be a wrong option on the command line is a bad line here. */

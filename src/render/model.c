@@ -1,5 +1,6 @@
 /* Opening a model: its files are read, checked and packed, and then let go. */
 #include "render/opening.h"
+#include "render/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static limn_status open_all(limn_opening *o) {
     if (status == LIMN_OK) status = limn_open_tensors(o);
     if (status == LIMN_OK) status = limn_open_loras(o);
     if (status == LIMN_OK) status = limn_open_measure(o, &bytes);
+    if (status == LIMN_OK) status = limn_plan_model(o->m->name, bytes, o->max_memory, o->err);
     if (status == LIMN_OK) status = limn_open_tokenizers(o);
     if (status == LIMN_OK) status = limn_open_check(o);
     if (status == LIMN_OK) status = open_embeddings(o);
@@ -57,6 +59,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     const limn_open_options how = options ? *options : (limn_open_options){0};
     const char *precision = how.precision ? how.precision : limn_precision_name(false);
     limn_opening o = {.err = error,
+                      .max_memory = how.max_memory,
                       .asked = how.loras,
                       .lora_count = how.lora_count,
                       .threads = how.threads > 0 ? how.threads : limn_threads_default(),

@@ -29,6 +29,7 @@ typedef struct limn_opening {
     const limn_lora *asked; /* [lora_count] */
     int lora_count;
     const char *embeddings; /* a folder; NULL = none */
+    size_t max_memory;      /* bytes of a whole process; 0 = no limit */
     int threads, max_tokens;
     bool encoder; /* the VAE's encoder is wanted too */
     limn_error *err;

@@ -87,9 +87,22 @@ static void settle_syntax(const limn_model *model, limn_request *r) {
     limn_speech_free(&speech);
 }
 
+/* Tiles of whole latents, and of enough of them. */
+static limn_status check_tile(const limn_model *model, const limn_request *r, limn_error *err) {
+    int step = model->info.size_step_px, least = LIMN_TILE_LATENTS_LEAST * step;
+    if (r->vae_tile == 0 || (r->vae_tile >= least && r->vae_tile % step == 0)) return LIMN_OK;
+    return limn_fail(err, LIMN_E_USAGE,
+                     "vae_tile is %d, expected 0 (whole), or a multiple of %d px from %d on for "
+                     "the model %s",
+                     r->vae_tile, step, least, model->name);
+}
+
 void limn_request_settle(const limn_model *model, limn_request *r) {
     limn_start_settle(model, r);
     limn_upscale_settle(r);
+    int width, height;
+    limn_upscale_size(model, r, &width, &height);
+    if (r->vae_tile >= width && r->vae_tile >= height) r->vae_tile = 0;
     if (r->cache_interval == 0) r->cache_branch = 0;
     if (r->clip_skip == 1) r->clip_skip = 0;
     if (r->guidance_to == 1) r->guidance_to = 0;
@@ -103,6 +116,7 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
     limn_status status = LIMN_OK;
     for (int i = 0; i < count && status == LIMN_OK; i++)
         status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
+    if (status == LIMN_OK) status = check_tile(model, r, err);
     limn_request_settle(model, r);
     if (status == LIMN_OK && r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
@@ -162,7 +176,13 @@ static limn_status check_memory(const limn_model *model, const limn_request *r, 
     return LIMN_OK;
 }
 
-limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err) {
+/* As the tool says sizes. */
+static double megabytes(size_t bytes) {
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+/* Every field against its range, and names in limn's spelling; all but the memory. */
+static limn_status resolve(const limn_model *model, limn_request *request, limn_error *err) {
     if (!request->prompt || !request->negative)
         return limn_fail(err, LIMN_E_USAGE, "a request without a prompt or a negative prompt");
     size_t longest = strlen(request->prompt), other = strlen(request->negative);
@@ -177,7 +197,11 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     limn_schedule schedule = model->schedule;
     status = limn_schedule_choose(&schedule, request->schedule, err);
     if (status == LIMN_OK) status = limn_start_check(model, request, err);
-    if (status == LIMN_OK) status = check_second(model, request, err);
+    return status == LIMN_OK ? check_second(model, request, err) : status;
+}
+
+limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err) {
+    limn_status status = resolve(model, request, err);
     size_t workspace = 0;
     if (status == LIMN_OK)
         status = limn_render_measure(model, request, NULL, &workspace, NULL, err);
@@ -185,26 +209,91 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     return status;
 }
 
-limn_status limn_request_plan(const limn_model *model, const limn_request *request, limn_plan *plan,
-                              limn_error *error) {
-    limn_request own = *request;
+/* The plan of a checked request. */
+static limn_status plan_of(const limn_model *model, const limn_request *r, limn_plan *plan,
+                           limn_error *err) {
     size_t workspace = 0;
     double flop = 0;
-    limn_status status = limn_request_check(model, &own, error);
-    if (status == LIMN_OK)
-        status = limn_render_measure(model, &own, NULL, &workspace, &flop, error);
+    limn_status status = limn_render_measure(model, r, NULL, &workspace, &flop, err);
     if (status != LIMN_OK) return status;
     /* Pixels stay while the file is made, which is at most a little larger than they are. */
     int width, height;
-    limn_upscale_size(model, &own, &width, &height);
+    limn_upscale_size(model, r, &width, &height);
     size_t pixels = (size_t)width * (size_t)height * 3;
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
     size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;
     plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
-    plan->evaluations = evaluations_of(model, &own);
+    plan->evaluations = evaluations_of(model, r);
     plan->gflop = flop / 1e9;
     return LIMN_OK;
+}
+
+limn_status limn_request_plan(const limn_model *model, const limn_request *request, limn_plan *plan,
+                              limn_error *error) {
+    limn_request own = *request;
+    limn_status status = limn_request_check(model, &own, error);
+    return status == LIMN_OK ? plan_of(model, &own, plan, error) : status;
+}
+
+limn_status limn_plan_model(const char *name, size_t bytes, size_t most, limn_error *err) {
+    size_t need = PROCESS_BYTES + LOADING_BYTES + bytes;
+    if (most == 0 || need <= most) return LIMN_OK;
+    return limn_fail(err, LIMN_E_USAGE,
+                     "the model %s alone needs %.1f MB of memory, and at most %.1f MB may be taken",
+                     name, megabytes(need), megabytes(most));
+}
+
+/* The largest tile with which a checked request takes at most `most` bytes, by bisection between
+ * the least tile and the picture's longer side; 0 where none is small enough. *least_bytes becomes
+ * what the least tile takes. */
+static limn_status find_tile(const limn_model *model, limn_request r, size_t most, int *tile,
+                             size_t *least_bytes, limn_error *err) {
+    int step = LIMN_TILE_LATENTS_LEAST * model->info.size_step_px;
+    int width, height;
+    limn_upscale_size(model, &r, &width, &height);
+    int side = width > height ? width : height;
+    int low = 0, high = limn_parts(side, step); /* `low` steps fit or are none, `high` do not */
+    *least_bytes = SIZE_MAX;
+    while (high - low > 1) {
+        limn_plan plan = {0};
+        int middle = low == 0 && *least_bytes == SIZE_MAX ? 1 : low + (high - low) / 2;
+        r.vae_tile = middle * step;
+        limn_status status = plan_of(model, &r, &plan, err);
+        if (status != LIMN_OK) return status;
+        if (middle == 1) *least_bytes = plan.peak_bytes;
+        if (plan.peak_bytes <= most)
+            low = middle;
+        else
+            high = middle;
+    }
+    *tile = low * step;
+    return LIMN_OK;
+}
+
+limn_status limn_request_fit(const limn_model *model, limn_request *request, size_t max_memory,
+                             limn_error *error) {
+    limn_request own = *request;
+    limn_plan plan = {0};
+    if (max_memory == 0) return LIMN_OK;
+    limn_status status = resolve(model, &own, error);
+    if (status == LIMN_OK) status = plan_of(model, &own, &plan, error);
+    if (status != LIMN_OK || plan.peak_bytes <= max_memory) return status;
+    size_t least = SIZE_MAX;
+    int tile = 0;
+    if (own.vae_tile == 0) status = find_tile(model, own, max_memory, &tile, &least, error);
+    if (status != LIMN_OK) return status;
+    if (tile > 0) {
+        request->vae_tile = tile;
+        return LIMN_OK;
+    }
+    bool tiled = least < plan.peak_bytes;
+    return limn_fail(error, LIMN_E_USAGE,
+                     "%dx%d needs %.1f MB of memory%s, of which %.1f MB are the model's, and at "
+                     "most %.1f MB may be taken",
+                     own.width, own.height, megabytes(tiled ? least : plan.peak_bytes),
+                     tiled ? " even where it is decoded in tiles" : "", megabytes(plan.model_bytes),
+                     megabytes(max_memory));
 }
 
 limn_status limn_prompt_inspect(const limn_model *model, const char *prompt,

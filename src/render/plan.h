@@ -14,4 +14,8 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
                                 const limn_options *options, size_t *bytes, double *flop,
                                 limn_error *err);
 
+/* LIMN_E_USAGE where a process with a model of so many bytes takes more than `most`; 0: no limit.
+ */
+limn_status limn_plan_model(const char *name, size_t bytes, size_t most, limn_error *err);
+
 #endif

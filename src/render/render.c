@@ -175,7 +175,8 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
     if (status != LIMN_OK) return status;
     limn_arena_release(r->e->ws, mark);
     limn_map picture = limn_map_take(r->e, 1, h, w, 3);
-    const limn_decoder decoder = limn_model_decoder(m);
+    limn_decoder decoder = limn_model_decoder(m);
+    decoder.tile_px = r->request->vae_tile;
     limn_decode_run(r->e, &decoder, &latents, &picture);
     if (limn_exec_measuring(r->e)) return LIMN_OK;
     if (has_nan(picture.v, limn_map_count(&picture)))
@@ -279,7 +280,8 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
     *out = NULL;
     limn_request own = *request;
     char *prompt = NULL, *negative = NULL;
-    limn_status status = limn_request_check(model, &own, error);
+    limn_status status = limn_request_fit(model, &own, options ? options->max_memory : 0, error);
+    if (status == LIMN_OK) status = limn_request_check(model, &own, error);
     if (status == LIMN_OK)
         status = limn_utf8_repair(own.prompt, strlen(own.prompt), &prompt, NULL, error);
     if (status == LIMN_OK)

@@ -75,24 +75,41 @@ static int check_taesd(const limn_tool_again_job *job) {
         job->path, name, limn_recipe_taesd_sha256(job->recipe));
 }
 
+/* A picture that fits only where it is decoded in other tiles would not be the same. */
+static int check_memory(const limn_tool_again_job *job) {
+    const limn_request *request = &job->request;
+    limn_request fitting = *request;
+    limn_error error;
+    if (limn_request_fit(job->model, &fitting, job->options->max_memory, &error) != LIMN_OK)
+        return limn_tool_fail_with(&error);
+    if (fitting.vae_tile == request->vae_tile) return LIMN_OK;
+    return limn_tool_fail(LIMN_E_USAGE,
+                          "%s does not fit into --max-memory as it was decoded; --set vae_tile=%d "
+                          "does, but gives other pixels",
+                          job->path, fitting.vae_tile);
+}
+
+/* Draws what the recipe asks for of the model. */
+static int draw_recipe(const limn_tool_again_job *job, const char *output) {
+    const limn_request *request = &job->request;
+    limn_tool_job draw = {.options = job->options, .model = job->model, .number = 1, .count = 1};
+    if (job->options->dry_run)
+        return limn_tool_draw_dry(&draw, request, output ? output : job->path);
+    if (job->options->sets == 0) return draw_and_compare(job, output);
+    limn_tool_warn_prompts(job->options, job->model, request, 0);
+    return limn_tool_draw_one(&draw, request, output);
+}
+
 static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
-    const limn_request *request = &job->request;
     int status = check_taesd(job);
     if (status != LIMN_OK) return status;
     status = limn_tool_model_open(job->options, job->recipe, &model);
     if (status != LIMN_OK) return status;
     job->model = model;
     warn_differences(job);
-    limn_tool_job draw = {.options = job->options, .model = model, .number = 1, .count = 1};
-    if (job->options->dry_run) {
-        status = limn_tool_draw_dry(&draw, request, output ? output : job->path);
-    } else if (job->options->sets > 0) {
-        limn_tool_warn_prompts(job->options, model, request, 0);
-        status = limn_tool_draw_one(&draw, request, output);
-    } else {
-        status = draw_and_compare(job, output);
-    }
+    status = check_memory(job);
+    if (status == LIMN_OK) status = draw_recipe(job, output);
     limn_model_close(model);
     return status;
 }

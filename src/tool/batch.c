@@ -102,7 +102,10 @@ static int run_batch(const limn_tool_options *o, const limn_model *model,
                      const limn_tool_bytes *text) {
     limn_tool_batch_run run = {.options = o, .model = model};
     limn_batch_options how = {
-        .render = {.threads = o->threads, .user = &run, .progress = step},
+        .render = {.threads = o->threads,
+                   .user = &run,
+                   .progress = step,
+                   .max_memory = o->max_memory},
         .folder = o->output,
         .count = o->count,
         .has_seed = o->has_seed,

@@ -110,7 +110,8 @@ static int draw_from(const limn_tool_options *o, const limn_tool_sources *source
     limn_request_settle(model, &request);
     limn_plan plan;
     limn_error error;
-    if (limn_request_plan(model, &request, &plan, &error) != LIMN_OK) {
+    if (limn_request_fit(model, &request, o->max_memory, &error) != LIMN_OK ||
+        limn_request_plan(model, &request, &plan, &error) != LIMN_OK) {
         status = limn_tool_fail_with(&error);
     } else {
         limn_tool_warn_prompts(o, model, &request, 0);

@@ -41,6 +41,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
             .text_encoder_2 = options->text_encoder_2,
             .tokenizer = options->tokenizer,
             .embeddings = options->embeddings,
+            .max_memory = options->max_memory,
             .loras = loras.item,
             .lora_count = loras.count,
             .encoder = options->init || (recipe && limn_recipe_request(recipe)->init.sha256),

@@ -66,3 +66,22 @@ int limn_tool_read_size(const char *text, int *width, int *height) {
     *height = h;
     return LIMN_OK;
 }
+
+int limn_tool_read_memory(const char *text, size_t *out) {
+    static const char units[] = "KMG";
+    char *end = NULL;
+    bool plain = isdigit((unsigned char)text[0]) && !strpbrk(text, "xX");
+    double value = plain ? strtod(text, &end) : NAN;
+    if (plain && *end != '\0') {
+        const char *unit = strchr(units, toupper((unsigned char)*end));
+        plain = unit && (end[1] == '\0' || strcmp(end + 1, "B") == 0);
+        for (const char *u = units; plain && u <= unit; u++) value *= 1024;
+    }
+    if (!plain || !(value >= 1 && value <= 0x1p60)) {
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "--max-memory wants an amount like 2G, 1500M or 800000000, not '%s'",
+                              text);
+    }
+    *out = (size_t)value;
+    return LIMN_OK;
+}

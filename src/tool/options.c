@@ -18,6 +18,7 @@ enum {
     OPT_EMBEDDINGS,
     OPT_PRECISION,
     OPT_TAESD,
+    OPT_MAX_MEMORY,
     OPT_LORA,
     OPT_TYPE,
     OPT_JSON,
@@ -66,6 +67,7 @@ static const struct option own_options[] = {
     {"embeddings", required_argument, NULL, OPT_EMBEDDINGS},
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
+    {"max-memory", required_argument, NULL, OPT_MAX_MEMORY},
     {"lora", required_argument, NULL, OPT_LORA},
     {"type", required_argument, NULL, OPT_TYPE},
     {"json", no_argument, NULL, OPT_JSON},
@@ -114,6 +116,7 @@ static const struct {
     {'q', ALL},
     {'h', ALL},
     {OPT_TAESD, RENDERS},
+    {OPT_MAX_MEMORY, RENDERS},
     {OPT_VERSION, ALL},
     {OPT_EMBEDDINGS, RENDERS},
     {OPT_DRY_RUN, RENDERS},
@@ -337,6 +340,8 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
         return limn_tool_read_double("--eta", text, 0, 1, &o->eta);
     case OPT_GUIDANCE_RANGE:
         return read_range(text, o);
+    case OPT_MAX_MEMORY:
+        return limn_tool_read_memory(text, &o->max_memory);
     case OPT_SIZE:
         o->has_size = true;
         return limn_tool_read_size(text, &o->width, &o->height);

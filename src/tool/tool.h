@@ -54,6 +54,7 @@ typedef struct limn_tool_options {
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
     const char *prompt_syntax, *embeddings;
     uint64_t seed;
+    size_t max_memory; /* bytes; 0 = not given */
     double guidance, eta;
     int count, steps, width, height, threads, runs;
     bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
@@ -86,6 +87,9 @@ int limn_tool_read_double(const char *option, const char *text, double least, do
 
 /* Reads a seed, 0 to 2^64 - 1, in decimal. */
 int limn_tool_read_seed(const char *text, uint64_t *out);
+
+/* Reads an amount of memory in bytes: "2G", "1.5G", "1500M", "800000K" (of 1024 each) or bytes. */
+int limn_tool_read_memory(const char *text, size_t *out);
 
 /* Reads "512x768". */
 int limn_tool_read_size(const char *text, int *width, int *height);

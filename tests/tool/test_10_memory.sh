@@ -1,0 +1,29 @@
+# --max-memory and --vae-tile.
+
+small "a red apple" -s 7 --size 160x160 --vae-tile 96 -o tiles.png
+gives 0 "--vae-tile"
+limn show tiles.png
+holds "show says it" '^vae_tile 96' "$T/out"
+limn again tiles.png
+gives 0 "again in tiles"
+small "a red apple" -s 7 --size 384x384 --max-memory 58M -o limited.png
+gives 0 "--max-memory that the whole decode is too large for"
+limn show limited.png
+holds "the recipe has the tiles" '^vae_tile [0-9]+' "$T/out"
+limn again limited.png --dry-run
+holds "and again needs no limit for them" '^vae_tile [0-9]+' "$T/out"
+small "a red apple" --size 384x384 --max-memory 58M --dry-run
+holds "--dry-run says them too" '^vae_tile [0-9]+' "$T/out"
+small "a red apple" --size 384x384 --max-memory 38M --dry-run
+refuses 64 "too little for tiles, in advance" "even where it is decoded in tiles.*38\.0 MB"
+small "a red apple" --max-memory 9M
+refuses 64 "too little for the model" "the model tiny-sd15 alone needs"
+small "a red apple" -s 7 --size 384x384 -o whole.png
+limn again whole.png --max-memory 58M
+refuses 64 "again does not change what was asked for" "other pixels"
+small "a red apple" -s 7 --size 160x160 --vae-tile 100 -o none.png
+refuses 64 "a tile that is no multiple" "vae_tile is 100"
+for size in 0 -1 2T 1e400 x 2GG 0x10 ""; do
+    small "a red apple" --max-memory "$size"
+    refuses 64 "--max-memory '$size'" "--max-memory wants"
+done
