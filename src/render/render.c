@@ -109,7 +109,8 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
         .sampler = q->sampler,
         .steps = q->steps,
         .eta = q->eta,
-        .guidance = q->guidance,
+        /* Where the U-Net takes the scale itself, several prompts are joined and no more. */
+        .guidance = m->unet.guidance_d > 0 ? 1 : q->guidance,
         .range = {q->guidance_from, q->guidance_to},
         .rescale = q->guidance_rescale,
         .cache_interval = q->cache_interval,
