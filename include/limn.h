@@ -380,7 +380,7 @@ LIMN_API limn_status limn_setting_put(limn_request *request, const limn_setting 
 typedef struct limn_plan {
     size_t model_bytes;     /* weights, resident once however many pictures are rendered */
     size_t workspace_bytes; /* one picture's workspace, pixels and file */
-    size_t peak_bytes;      /* the process's peak with one picture at a time */
+    size_t peak_bytes;      /* the process's peak with one picture at a time, init and mask too */
     int evaluations;        /* of the U-Net (a guided one counts once) */
     double gflop;           /* multiplications and additions, in thousands of millions */
 } limn_plan;

@@ -223,7 +223,7 @@ static limn_status plan_of(const limn_model *model, const limn_request *r, limn_
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
     size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;
-    plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most;
+    plan->peak_bytes = PROCESS_BYTES + plan->model_bytes + most + limn_start_bytes(r);
     plan->evaluations = evaluations_of(model, r);
     plan->gflop = flop / 1e9;
     return LIMN_OK;

@@ -20,6 +20,14 @@ static bool has(const limn_input *s) {
     return s->picture || (s->sha256 && *s->sha256);
 }
 
+size_t limn_start_bytes(const limn_request *r) {
+    size_t bytes = 0;
+    const limn_picture *all[] = {r->init.picture, r->mask.picture};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i]) bytes += (size_t)all[i]->width * (size_t)all[i]->height * 3;
+    return bytes;
+}
+
 bool limn_start_wanted(const limn_model *m, const limn_request *r) {
     return r->init.picture || limn_start_kind(m) != LIMN_UNET_PLAIN;
 }

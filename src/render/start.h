@@ -39,6 +39,9 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
 /* Fills in what a request leaves open, for limn_start_check and for recipes: the strength. */
 void limn_start_settle(const limn_model *m, limn_request *r);
 
+/* What the pictures that a request is drawn from take in the caller's memory. */
+size_t limn_start_bytes(const limn_request *r);
+
 /* Whether a request needs a start at all; without one, a run begins with noise alone. */
 bool limn_start_wanted(const limn_model *m, const limn_request *r);
 
