@@ -76,7 +76,7 @@ nothing "only src/base/team.c starts threads" in_library \
 nothing "the processor's name in #if only in kernels and base" \
     bash -c "grep -nE '^ *# *(if|elif|ifdef|ifndef).*(__x86_64|__i386|__aarch64|__arm|__ARM_|__AVX|__SSE|__FMA__|_M_X64|_M_ARM|__riscv|__powerpc|LIMN_LEVEL_|LIMN_SIMDE)' $(echo $ours) | grep -vE '^src/(kernels|base)/'"
 
-# Layout: 100 columns, no tabs, no blanks at a line's end, files of at most 600 lines, functions of at
+# Layout: 100 columns, no tabs, no blanks at a line's end, files of at most 600 lines (but the one public header), functions of at
 # most 100.
 long_lines() {
     awk '{ line = $0; gsub(/[\200-\277]/, "", line) }
@@ -85,7 +85,7 @@ long_lines() {
          /[ \r]$/ { print FILENAME ":" FNR ": a blank at the end" }' $sources
 }
 long_files() {
-    wc -l $sources | awk '$2 != "total" && $1 > 600 { print $2 ": " $1 " lines, at most 600" }'
+    wc -l $sources | awk '$2 != "total" && $2 != "include/limn.h" && $1 > 600 { print $2 ": " $1 " lines, at most 600" }'
 }
 long_functions() {
     awk 'FNR == 1 { start = 0 }
