@@ -76,8 +76,8 @@ nothing "only src/base/team.c starts threads" in_library \
 nothing "the processor's name in #if only in kernels and base" \
     bash -c "grep -nE '^ *# *(if|elif|ifdef|ifndef).*(__x86_64|__i386|__aarch64|__arm|__ARM_|__AVX|__SSE|__FMA__|_M_X64|_M_ARM|__riscv|__powerpc|LIMN_LEVEL_|LIMN_SIMDE)' $(echo $ours) | grep -vE '^src/(kernels|base)/'"
 
-# Layout: 100 columns, no tabs, no blanks at a line's end, files of at most 600 lines (but the one public header), functions of at
-# most 100.
+# Layout: 100 columns, no tabs, no blanks at a line's end, files of at most 600 lines
+# (but the one public header), functions of at most 100.
 long_lines() {
     awk '{ line = $0; gsub(/[\200-\277]/, "", line) }
          length(line) > 100 { print FILENAME ":" FNR ": " length(line) " columns" }
