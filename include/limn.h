@@ -100,6 +100,8 @@ typedef struct limn_model_info {
     const char *taesd_sha256; /* of its file, 64 hex digits; "" where none does */
     int lora_count;           /* LoRA files that were merged into it; see limn_model_lora */
     const char *family; /* "Stable Diffusion 1.x", by shapes and, where those do not tell, name */
+    const char
+        *cache; /* "used", "made", "made anew: WHY", "not used: WHY"; "" = none was asked for */
 } limn_model_info;
 
 /* A LoRA file to be merged into a model. */
@@ -150,6 +152,12 @@ typedef struct limn_open_options {
     /* Bytes that a process with the model may take, 0: what there is. A model that takes more is
      * refused with both figures before its memory is taken; see limn_request_fit. */
     size_t max_memory;
+    /* A folder for weights in the form that they have in memory, made where it is missing; NULL:
+     * none. Opening the same model again, on a processor of the same kind and by the same version,
+     * then neither packs nor hashes the model's files. A cache that was made for other weights or
+     * another version, or is damaged, is not used but made anew; one that cannot be written is no
+     * fault. limn_model_info.cache says what became of it (docs/formats.md, "Cache"). */
+    const char *cache;
 } limn_open_options;
 
 /* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in

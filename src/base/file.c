@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -191,6 +192,27 @@ limn_status limn_source_check(const limn_source *s, limn_error *err) {
     if (fstat(s->file - 1, &st) != 0) return fail(err, LIMN_E_IO, s->name, "cannot be read", errno);
     if ((uint64_t)st.st_size == s->size && nanoseconds(&st) == s->changed_ns) return LIMN_OK;
     return limn_fail(err, LIMN_E_INPUT, "%s: the file was changed while it was read", s->name);
+}
+
+/* Longer than the step of any file system's clock: FAT's is 2 seconds. */
+#define SETTLED_NS ((int64_t)3 * 1000000000)
+
+limn_status limn_source_state(const limn_source *s, limn_file_state *out, limn_error *err) {
+    struct stat st;
+    struct timespec now;
+    if (s->file == 0) return limn_fail(err, LIMN_E_INPUT, "%s: is not a file", s->name);
+    if (fstat(s->file - 1, &st) != 0) return fail(err, LIMN_E_IO, s->name, "cannot be read", errno);
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t recorded = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+    const int64_t changed = nanoseconds(&st), last = changed > recorded ? changed : recorded;
+    *out = (limn_file_state){.device = (uint64_t)st.st_dev,
+                             .inode = (uint64_t)st.st_ino,
+                             .size = (uint64_t)st.st_size,
+                             .changed_ns = changed,
+                             .recorded_ns = recorded,
+                             .settled = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - last >
+                                        SETTLED_NS};
+    return LIMN_OK;
 }
 
 void limn_source_close(limn_source *s) {

@@ -56,6 +56,18 @@ limn_status limn_source_all(const limn_source *s, limn_bytes *out, limn_error *e
  * another), so that what was read may be half of one and half of another; LIMN_E_IO. */
 limn_status limn_source_check(const limn_source *s, limn_error *err);
 
+/* What tells one state of an open file from every other: another file, or the same one after
+ * somebody wrote to it, has another. */
+typedef struct limn_file_state {
+    uint64_t device, inode, size;
+    int64_t changed_ns;  /* when its bytes were last written, since 1970 */
+    int64_t recorded_ns; /* when it, its name or its owner were; nobody can set this time */
+    bool settled;        /* both are seconds ago: a write after this would change them */
+} limn_file_state;
+
+/* Looks at it. LIMN_E_IO; LIMN_E_INPUT for memory, which has none. */
+limn_status limn_source_state(const limn_source *s, limn_file_state *out, limn_error *err);
+
 /* Closes the file; memory stays its owner's. */
 void limn_source_close(limn_source *s);
 

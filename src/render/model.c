@@ -21,6 +21,7 @@ static void describe(const limn_opening *o) {
     i->taesd_name = strcpy(m->taesd_name, o->taesd.name);
     i->taesd_sha256 = strcpy(m->taesd_sha256, o->taesd.sha256);
     i->lora_count = limn_loras_count(m->loras);
+    i->cache = m->cache;
     i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
                     : m->schedule.prediction == LIMN_PREDICT_SAMPLE ? "sample"
                                                                     : "epsilon";
@@ -64,7 +65,8 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
                       .lora_count = how.lora_count,
                       .threads = how.threads > 0 ? how.threads : limn_threads_default(),
                       .embeddings = how.embeddings,
-                      .encoder = how.encoder};
+                      .encoder = how.encoder,
+                      .cache = how.cache};
     const limn_folder_asides asides = {.vae = how.vae,
                                        .text_encoder = how.text_encoder,
                                        .text_encoder_2 = how.text_encoder_2,

@@ -40,6 +40,7 @@ struct limn_model {
     bool int8;                              /* whether the U-Net was loaded so */
     limn_embeddings *embeddings;            /* NULL = none */
     limn_loras *loras;                      /* what was merged into it; NULL = nothing */
+    char cache[400];                        /* limn_model_info.cache */
 };
 
 /* What decodes the model's latents. */

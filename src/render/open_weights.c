@@ -69,6 +69,17 @@ limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *c
     return status;
 }
 
+/* Fills the places from the model's files, and hashes these. */
+static limn_status pack_weights(limn_opening *o) {
+    loading l = {.o = o, .files = limn_folder_file_count(o->folder), .fault = {.err = o->err}};
+    limn_parallel(o->threads, l.files + o->loader.job_count, load_task, &l);
+    limn_status status = (limn_status)l.fault.status;
+    if (status == LIMN_OK) status = limn_folder_hash(o->folder, o->m->sha256, o->err);
+    if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
+    return status == LIMN_OK && o->m->loras ? limn_loras_release_files(o->m->loras, o->err)
+                                            : status;
+}
+
 limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     o->loader.jobs_room = o->loader.job_count;
     o->loader.jobs = calloc((size_t)o->loader.jobs_room, sizeof *o->loader.jobs);
@@ -80,11 +91,8 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     o->loader.loras = o->m->loras;
     status = load_parts(o);
     if (status != LIMN_OK) return status;
-    loading l = {.o = o, .files = limn_folder_file_count(o->folder), .fault = {.err = o->err}};
-    limn_parallel(o->threads, l.files + o->loader.job_count, load_task, &l);
-    status = (limn_status)l.fault.status;
-    if (status == LIMN_OK) status = limn_folder_hash(o->folder, o->m->sha256, o->err);
-    if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
-    return status == LIMN_OK && o->m->loras ? limn_loras_release_files(o->m->loras, o->err)
-                                            : status;
+    if (o->cache && limn_open_cached(o)) return LIMN_OK;
+    status = pack_weights(o);
+    if (status == LIMN_OK && o->cache) limn_open_keep(o);
+    return status;
 }

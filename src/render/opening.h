@@ -2,6 +2,7 @@
  *
  *   open_files.c    the folder's configurations, tensors and tokenizers
  *   open_weights.c  two passes over the networks: measure and check, then pack
+ *   open_cache.c    the weights out of a cache, or into one
  *   open_decoder.c  the VAE or a TAESD, for each of the passes
  *   open_fit.c      whether the parts fit each other, and what the model wants
  *   model.c         all of it, and the model's life */
@@ -31,7 +32,8 @@ typedef struct limn_opening {
     const char *embeddings; /* a folder; NULL = none */
     size_t max_memory;      /* bytes of a whole process; 0 = no limit */
     int threads, max_tokens;
-    bool encoder; /* the VAE's encoder is wanted too */
+    bool encoder;      /* the VAE's encoder is wanted too */
+    const char *cache; /* the folder of caches; NULL = none */
     limn_error *err;
 } limn_opening;
 
@@ -59,6 +61,14 @@ limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *c
 
 /* The second pass: memory is handed out and filled, while the files are hashed. */
 limn_status limn_open_weights(limn_opening *o, size_t bytes);
+
+/* The second pass out of the cache that o->cache names, after the places were handed out: true
+ * where it was good, and the weights and the model's hash are there. Else nothing may be relied on,
+ * and m->cache says why. */
+bool limn_open_cached(limn_opening *o);
+
+/* Keeps packed weights for the next opening, and says in m->cache what became of that. */
+void limn_open_keep(limn_opening *o);
 
 /* What decodes, in a pass of open_weights.c. Faults stay in o->loader.status. */
 void limn_open_decoder(limn_opening *o);

@@ -26,6 +26,12 @@ static void program_folder(char *folder) {
     if (slash) *slash = '\0';
 }
 
+/* Where a cache was wanted and there is none in the end, says why. */
+static void warn_cache(const limn_tool_options *options, const limn_model *model) {
+    const char *said = limn_model_describe(model).cache;
+    if (strncmp(said, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", said);
+}
+
 static int open_model(const limn_tool_options *options, const limn_recipe *recipe, const char *path,
                       limn_model **out) {
     limn_tool_loras loras;
@@ -36,6 +42,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
             .threads = options->threads,
             .precision = recipe ? limn_recipe_precision(recipe) : options->precision,
             .taesd = options->taesd,
+            .cache = options->cache,
             .vae = options->vae,
             .text_encoder = options->text_encoder,
             .text_encoder_2 = options->text_encoder_2,
@@ -51,6 +58,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
     }
     limn_tool_loras_free(&loras);
     if (status == LIMN_OK) limn_tool_warn_loras(options, *out);
+    if (status == LIMN_OK) warn_cache(options, *out);
     return status;
 }
 

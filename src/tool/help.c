@@ -23,7 +23,7 @@ void limn_tool_help(FILE *to) {
           "      --taesd PATH       a small decoder: faster; --vae PATH: another VAE\n"
           "      --lora FILE:SCALE  merges a LoRA into the model. --embeddings DIR: words\n"
           "  -m, --model PATH       or $LIMN_MODEL; --text-encoder PATH, --tokenizer DIR\n"
-          "  -t, --threads N        changes no bit     --max-memory 2G    bytes in all\n"
+          "  -t, --threads N        --max-memory 2G: in all    --cache DIR  loads faster\n"
           "  -q, --quiet            errors only        --json     a JSON line per picture\n"
           "      --dry-run          tell, do nothing   --force    replace existing files\n"
           "      --set NAME=VALUE   with again: change a setting, e.g. seed=8\n"

@@ -19,6 +19,7 @@ enum {
     OPT_PRECISION,
     OPT_TAESD,
     OPT_MAX_MEMORY,
+    OPT_CACHE,
     OPT_LORA,
     OPT_TYPE,
     OPT_JSON,
@@ -68,6 +69,7 @@ static const struct option own_options[] = {
     {"precision", required_argument, NULL, OPT_PRECISION},
     {"taesd", required_argument, NULL, OPT_TAESD},
     {"max-memory", required_argument, NULL, OPT_MAX_MEMORY},
+    {"cache", required_argument, NULL, OPT_CACHE},
     {"lora", required_argument, NULL, OPT_LORA},
     {"type", required_argument, NULL, OPT_TYPE},
     {"json", no_argument, NULL, OPT_JSON},
@@ -117,6 +119,7 @@ static const struct {
     {'h', ALL},
     {OPT_TAESD, RENDERS},
     {OPT_MAX_MEMORY, RENDERS},
+    {OPT_CACHE, RENDERS},
     {OPT_VERSION, ALL},
     {OPT_EMBEDDINGS, RENDERS},
     {OPT_DRY_RUN, RENDERS},
@@ -252,6 +255,8 @@ static const char **text_place(int value, limn_tool_options *o) {
         return &o->precision;
     case OPT_TAESD:
         return &o->taesd;
+    case OPT_CACHE:
+        return &o->cache;
     case OPT_INIT:
         return &o->init;
     case OPT_MASK:

@@ -49,7 +49,8 @@ typedef struct limn_tool_options {
     const char *operand; /* the prompt, the prompt file, the picture or model; NULL = none */
     const char *target;  /* what convert writes */
     const char *type;    /* what numbers it becomes */
-    const char *output, *model, *precision, *taesd, *negative, *sampler, *schedule, *rng, *arch;
+    const char *output, *model, *precision, *taesd, *cache, *negative, *sampler, *schedule, *rng,
+        *arch;
     const char *init, *mask;
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
     const char *prompt_syntax, *embeddings;

@@ -1,4 +1,5 @@
 /* A model's hash, over every file that was read, and whether they are still what they were. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,29 @@ limn_status limn_folder_check(const limn_folder *f, limn_error *err) {
         status = limn_source_check(&file_at(f, i, &aside)->source, err);
     }
     return status;
+}
+
+limn_status limn_folder_state(const limn_folder *f, char hex[65], bool *settled, limn_error *err) {
+    limn_sha256 all;
+    limn_sha256_start(&all);
+    *settled = true;
+    for (int i = 0; i < limn_folder_file_count(f); i++) {
+        const limn_aside *aside;
+        const limn_opened *file = file_at(f, i, &aside);
+        limn_file_state state;
+        const limn_status status = limn_source_state(&file->source, &state, err);
+        if (status != LIMN_OK) return status;
+        char line[200];
+        const int length = snprintf(
+            line, sizeof line, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s/",
+            state.device, state.inode, state.size, state.changed_ns, state.recorded_ns,
+            aside ? aside->component : "");
+        limn_sha256_add(&all, line, (size_t)length);
+        limn_sha256_add(&all, file->relative, strlen(file->relative) + 1);
+        *settled = *settled && state.settled;
+    }
+    limn_sha256_end(&all, hex);
+    return LIMN_OK;
 }
 
 /* One line of the text: "HASH  folder/rest\n". */

@@ -312,6 +312,11 @@ limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err);
  * Fails as limn_folder_hash_file does. */
 limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err);
 
+/* A hash of which files were opened and of the state that each is in (limn_source_state), without
+ * reading them: the same as long as nobody has written to one, moved or replaced it. *settled says
+ * whether a write after this could not go unseen. LIMN_E_IO. */
+limn_status limn_folder_state(const limn_folder *f, char hex[65], bool *settled, limn_error *err);
+
 /* LIMN_E_INPUT where a file was written to since it was opened: then what was read may be half of
  * one model and half of another, and the hash of neither. LIMN_E_IO. */
 limn_status limn_folder_check(const limn_folder *f, limn_error *err);

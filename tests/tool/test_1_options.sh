@@ -13,7 +13,7 @@ for option in --help -h; do
     lacks "$option is at most 80 columns wide" '.{81}' "$T/out"
 done
 for option in -o --output -n --count -s --seed --steps -g --guidance --negative --size --sampler \
-    --schedule --rng --eta --precision --taesd --max-memory -m --model -t --threads -q --quiet --json --dry-run --force --set \
+    --schedule --rng --eta --precision --taesd --cache --max-memory -m --model -t --threads -q --quiet --json --dry-run --force --set \
     --version batch again show samplers bench --arch --runs; do
     holds "--help tells of $option" "(^|[ (,])$option( |,|$)" "$T/out"
 done

@@ -168,3 +168,14 @@ small "caf"$'\xef\xbf\xbd' -s 1 -o repaired.png
 same "as if U+FFFD stood there" "$(sha256 repaired.png)" "$(sha256 broken.png)"
 small "$long" -s 1 -q --prompt-syntax plain -o long-quiet.png
 is "--quiet gives no warnings" [ ! -s "$T/err" ]
+
+small "a red apple" -s 7 --cache kept -o cached.png
+gives 0 "with a folder for a cache"
+same "a cache changes no picture" "$first" "$(sha256 cached.png)"
+small "a red apple" -s 7 --cache kept -o cached.png --force
+same "nor does one that is there" "$first" "$(sha256 cached.png)"
+small "a red apple" -s 7 --cache cached.png/below -o uncached.png
+gives 0 "where there can be no cache, the picture is drawn all the same"
+holds "and it is said why" "warning: --cache: not used: .*cached.png" "$T/err"
+same "and the picture is the same" "$first" "$(sha256 uncached.png)"
+rm -rf kept

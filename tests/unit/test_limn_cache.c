@@ -1,0 +1,226 @@
+/* The cache of packed weights: used where everything is as it was when it was made, and in every
+ * other case made anew, so that the same weights draw with and without it. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+
+#define TINY "tests/golden/tiny-sd15"
+#define UNET "model/unet/diffusion_pytorch_model.safetensors"
+
+static char folder[200]; /* the test's own: model/, a copy of TINY, and cache/ */
+
+static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int run(const char *format, ...) {
+    char command[900];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    return system(command);
+}
+
+static int start(void **state) {
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/limn-cache-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(folder)) return 1;
+    return run("cp -r %s %s/model && chmod -R u+w %s", TINY, folder, folder);
+}
+
+static int end(void **state) {
+    (void)state;
+    return run("rm -r %s", folder);
+}
+
+static const char *path_of(const char *name) {
+    static char paths[4][400];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* Opens the copy with a cache in that folder (NULL: none); *said becomes what became of it. */
+static limn_model *open_with(const char *cache, const char *precision, char said[400]) {
+    limn_model *m = NULL;
+    limn_error err;
+    char model[400], where[400];
+    snprintf(model, sizeof model, "%s/model", folder);
+    if (cache) snprintf(where, sizeof where, "%s/%s", folder, cache);
+    const limn_open_options how = {
+        .threads = 2, .precision = precision, .cache = cache ? where : NULL};
+    if (limn_model_open(model, &how, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+    snprintf(said, 400, "%s", limn_model_describe(m).cache);
+    return m;
+}
+
+static void expect(const char *said, const char *start_of_it, const char *in_it) {
+    if (strncmp(said, start_of_it, strlen(start_of_it)) != 0 || !strstr(said, in_it))
+        fail_msg("expected \"%s...%s\", got \"%s\"", start_of_it, in_it, said);
+}
+
+static void expect_cache(const char *cache, const char *precision, const char *start_of_it,
+                         const char *in_it) {
+    char said[400];
+    limn_model_close(open_with(cache, precision, said));
+    expect(said, start_of_it, in_it);
+}
+
+/* A picture of two steps. The caller frees it. */
+static limn_picture *draw(const limn_model *m) {
+    limn_request r;
+    limn_picture *p = NULL;
+    limn_error err;
+    limn_request_defaults(m, &r);
+    r.prompt = "a red apple";
+    r.seed = 3;
+    r.steps = 2;
+    r.width = r.height = 64;
+    if (limn_render(m, &r, NULL, &p, &err) != LIMN_OK) fail_msg("%s", err.text);
+    return p;
+}
+
+/* Whether a model draws what another one does, recipe and all. */
+static bool draw_alike(const limn_model *a, const limn_model *b) {
+    limn_picture *p = draw(a), *q = draw(b);
+    const bool same = memcmp(p->rgb, q->rgb, 64 * 64 * 3) == 0 && strcmp(p->recipe, q->recipe) == 0;
+    limn_picture_free(p);
+    limn_picture_free(q);
+    return same;
+}
+
+/* The one cache file of a folder. */
+static const char *cache_file(const char *cache) {
+    static char path[700];
+    DIR *d = opendir(path_of(cache));
+    path[0] = '\0';
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] == '.') continue;
+        assert_string_equal(path, ""); /* one, and nothing temporary beside it */
+        snprintf(path, sizeof path, "%s/%s/%s", folder, cache, e->d_name);
+    }
+    closedir(d);
+    return path;
+}
+
+/* What was written a moment ago could be written again without its times telling. */
+static void a_young_model_is_not_kept(void **state) {
+    (void)state;
+    assert_int_equal(run("touch %s", path_of(UNET)), 0);
+    expect_cache("cache", NULL, "not used: ", "written to in the last seconds");
+    assert_int_not_equal(access(path_of("cache"), F_OK), 0);
+    sleep(4);
+}
+
+static void the_same_is_drawn_with_it(void **state) {
+    (void)state;
+    static const char *const precisions[] = {"float32", "int8"};
+    for (int i = 0; i < 2; i++) {
+        char said[400], cache[20];
+        snprintf(cache, sizeof cache, "both%d/below", i);
+        limn_model *plain = open_with(NULL, precisions[i], said);
+        assert_string_equal(said, "");
+        limn_model *made = open_with(cache, precisions[i], said);
+        assert_string_equal(said, "made");
+        limn_model *used = open_with(cache, precisions[i], said);
+        assert_string_equal(said, "used");
+        assert_true(draw_alike(plain, made));
+        assert_true(draw_alike(plain, used));
+        assert_string_equal(limn_model_describe(used).sha256, limn_model_describe(plain).sha256);
+        limn_model_close(plain);
+        limn_model_close(made);
+        limn_model_close(used);
+        expect_cache(cache, precisions[i], "used", "");
+    }
+    /* One made for the other precision does not pass for this one's. */
+    char other[700];
+    snprintf(other, sizeof other, "%s", cache_file("both1/below"));
+    assert_int_equal(run("cp %s %s", other, cache_file("both0/below")), 0);
+    expect_cache("both0/below", NULL, "made anew: ", "of another size");
+}
+
+/* Changes the cache file and expects that it is made anew, and good afterwards. */
+static void expect_remade(size_t at, int flip, long grow, const char *sentence) {
+    const char *path = cache_file("bad");
+    limn_bytes b;
+    assert_int_equal(limn_file_open(path, &b, NULL), LIMN_OK);
+    uint8_t *bytes = calloc(b.size + 10, 1);
+    memcpy(bytes, b.data, b.size);
+    bytes[at < b.size ? at : b.size - 1] ^= (uint8_t)flip;
+    const size_t size = (size_t)((long)b.size + grow);
+    assert_int_equal(limn_file_write(path, bytes, grow == -1000 ? 0 : size, true, NULL), LIMN_OK);
+    free(bytes);
+    limn_file_close(&b);
+    expect_cache("bad", NULL, "made anew: ", sentence);
+    expect_cache("bad", NULL, "used", "");
+}
+
+static void bad_caches_are_made_anew(void **state) {
+    (void)state;
+    expect_cache("bad", NULL, "made", "");
+    expect_remade(0, 1, 0, "its head is damaged");           /* another format */
+    expect_remade(20, 1, 0, "its head is damaged");          /* the key */
+    expect_remade(90, 1, 0, "its head is damaged");          /* the model's hash */
+    expect_remade(160, 1, 0, "its head is damaged");         /* the size */
+    expect_remade(190, 1, 0, "its head is damaged");         /* a sum */
+    expect_remade(3000000, 1, 0, "its weights are damaged"); /* a bit of a weight */
+    expect_remade(SIZE_MAX, 0x80, 0, "its weights are damaged");
+    expect_remade(4095, 1, 0, "its weights are damaged"); /* between head and weights */
+    expect_remade(0, 0, -1, "of another size");           /* cut */
+    expect_remade(0, 0, 1, "of another size");            /* longer */
+    expect_remade(0, 0, -1000, "of another size");        /* empty */
+}
+
+/* A weight that is changed in place, and the file's time set back, draws as it is now. */
+static void changed_weights_are_never_hidden(void **state) {
+    (void)state;
+    char said[400];
+    struct stat st;
+    expect_cache("kept", NULL, "made", "");
+    expect_cache("kept", NULL, "used", "");
+    assert_int_equal(stat(path_of(UNET), &st), 0);
+    FILE *f = fopen(path_of(UNET), "r+b");
+    assert_non_null(f);
+    const uint16_t weight = 0x4900; /* 10 */
+    assert_int_equal(fseek(f, -200000, SEEK_END), 0);
+    for (int i = 0; i < 1000; i++) assert_int_equal(fwrite(&weight, 2, 1, f), 1);
+    assert_int_equal(fclose(f), 0);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, path_of(UNET), times, 0), 0);
+    limn_model *now = open_with(NULL, NULL, said), *cached = open_with("kept", NULL, said);
+    expect(said, "not used: ", "in the last seconds");
+    assert_true(draw_alike(now, cached));
+    limn_model_close(now);
+    limn_model_close(cached);
+}
+
+/* A folder that cannot be one costs the cache, not the model. */
+static void no_room_for_a_cache(void **state) {
+    (void)state;
+    assert_int_equal(run("echo >%s", path_of("file")), 0);
+    expect_cache("file", NULL, "", "file");
+    expect_cache("file/below", NULL, "not used: ", "file");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_young_model_is_not_kept),
+        cmocka_unit_test(the_same_is_drawn_with_it),
+        cmocka_unit_test(bad_caches_are_made_anew),
+        cmocka_unit_test(no_room_for_a_cache),
+        cmocka_unit_test(changed_weights_are_never_hidden),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
