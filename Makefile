@@ -11,6 +11,7 @@
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
 #   make pins       the pinned hashes of tests/bits/pins.txt made again;  make gallery: the README's
 #                   pictures;  make model-pins: both, and the expected values, after new weights (PyTorch)
+#   make pairs      how near int8's pictures are to float32's, and docs/pairs.png (Python 3)
 # Variables: CC, OPT (-O3), CFLAGS, LDFLAGS, PREFIX, DESTDIR, BUILD (the folder for objects), V=1
 # (show whole command lines), and SIMDE=1: the AVX-512 kernels run on any x86-64 with AVX2 (slow).
 
@@ -203,6 +204,9 @@ pins: $(BUILD)/limn $(BUILD)/tests/bits/probe
 # The README's pictures, and all that depends on the weights.
 gallery: limn
 	tools/gallery
+# int8 beside float32: the PSNR over all of prompts/, and docs/pairs.png.
+pairs: limn
+	tools/pairs
 model-pins: gallery pins
 	tools/expected
 
@@ -244,5 +248,5 @@ clean:
 	rm -rf build limn liblimn.a liblimn.so
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ) $(FUZZ_SRC:%.c=$(BUILD)/%.o))
-.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery model-pins soak big fuzz fuzz-bin
+.PHONY: all clean tests-bin objects demo test asan lint format pins bench install uninstall always gallery pairs model-pins soak big fuzz fuzz-bin
 .DELETE_ON_ERROR:

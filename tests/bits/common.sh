@@ -1,6 +1,9 @@
 # What the suites on bits share: the renders of requests.txt, and their hashes.
 pictures=build/bits
 
+# Names that end in -int8 are drawn with that precision.
+precision_of() { case $1 in *-int8) echo int8 ;; *) echo float32 ;; esac; }
+
 # requests [PREFIX]: the lines of requests.txt whose name begins with PREFIX.
 requests() { grep -E "^${1:-[a-z]}" tests/bits/requests.txt; }
 
@@ -12,7 +15,7 @@ render() {
     rm -rf "$folder"
     mkdir -p "$folder"
     while read -r name model seed steps guidance size sampler schedule rng prompt; do
-        "$@" -q -m "$model" -s "$seed" --steps "$steps" -g "$guidance" --size "$size" \
+        "$@" -q -m "$model" --precision "$(precision_of "$name")" -s "$seed" --steps "$steps" -g "$guidance" --size "$size" \
             --sampler "$sampler" --schedule "$schedule" --rng "$rng" -o "$folder/$name.png" \
             -- "$prompt" </dev/null 2>&1
     done < <(requests "$prefix")
