@@ -7,6 +7,7 @@
 #include "prompt/prompt.h"
 #include "render/made.h"
 #include "render/manifest.h"
+#include "render/recall.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ typedef struct limn_batch {
     const char *folder;     /* "" = the current one */
     limn_manifest manifest; /* not opened by a dry run */
     limn_batch_result *result;
-    int index, count; /* pictures begun, pictures in all */
+    limn_recall recall; /* the prompts' encodings that pictures share */
+    int index, count;   /* pictures begun, pictures in all */
 } limn_batch;
 
 /* One picture of it. */
@@ -130,7 +132,8 @@ static limn_status prepare(const limn_batch *b, size_t place, int k, limn_batch_
 /* Draws p, writes its file, and enters it in the book. */
 static limn_status make(limn_batch *b, const limn_batch_picture *p, limn_picture **picture,
                         bool *written, limn_error *err) {
-    limn_status status = limn_render(b->model, &p->request, &b->options->render, picture, err);
+    limn_status status =
+        limn_render_recalling(b->model, &p->request, &b->options->render, &b->recall, picture, err);
     uint8_t *png = NULL;
     size_t size = 0;
     if (status == LIMN_OK) status = limn_picture_png(*picture, &png, &size, err);
@@ -258,6 +261,7 @@ limn_status limn_batch_run(const limn_model *model, const char *name, const char
         if (status == LIMN_OK) status = limn_manifest_open(b.folder, &b.manifest, error);
     }
     if (status == LIMN_OK) status = run_lines(&b, &file, error);
+    limn_recall_free(&b.recall);
     limn_manifest_close(&b.manifest);
     limn_prompt_file_free(&file);
     return status;

@@ -7,6 +7,7 @@
 #ifndef LIMN_RENDER_ENCODE_H
 #define LIMN_RENDER_ENCODE_H
 
+#include "render/recall.h"
 #include "render/speech.h"
 
 /* Runs every encoder over ids.
@@ -19,8 +20,9 @@ void limn_encode_ids(limn_exec *e, const limn_model *m,
                      float *pooled);
 
 /* Encodes what a request's prompts say and fills s->conditions, one for each state. What they point
- * to is taken from e->ws. */
+ * to is taken from e->ws. recall: what was encoded before, and is kept for the next; NULL is fine.
+ */
 void limn_encode_request(limn_exec *e, const limn_model *m, const limn_request *request,
-                         limn_speech *s);
+                         limn_recall *recall, limn_speech *s);
 
 #endif

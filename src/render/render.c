@@ -19,6 +19,7 @@ typedef struct rendering {
     const limn_request *request;
     const limn_options *options;
     limn_speech speech[2]; /* of each pass: they differ in the number of steps */
+    limn_recall *recall;   /* NULL: nothing is shared */
     limn_exec *e;
     double started_ms, last_ms;
     int steps_done, steps_before; /* so far, and in the pass before this one */
@@ -98,7 +99,7 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
     limn_status status = limn_schedule_choose(&schedule, q->schedule, r->err);
     if (status != LIMN_OK) return status;
     bool edits = start && start->edits;
-    limn_encode_request(r->e, m, q, speech);
+    limn_encode_request(r->e, m, q, r->recall, speech);
     if (edits && speech->composed)
         return limn_fail(r->err, LIMN_E_USAGE, "a model that edits takes one prompt, without AND");
     for (int i = 0; i < speech->states && edits; i++)
@@ -278,6 +279,12 @@ static limn_status render(rendering *r, limn_picture **out) {
 
 limn_status limn_render(const limn_model *model, const limn_request *request,
                         const limn_options *options, limn_picture **out, limn_error *error) {
+    return limn_render_recalling(model, request, options, NULL, out, error);
+}
+
+limn_status limn_render_recalling(const limn_model *model, const limn_request *request,
+                                  const limn_options *options, limn_recall *recall,
+                                  limn_picture **out, limn_error *error) {
     *out = NULL;
     limn_request own = *request;
     char *prompt = NULL, *negative = NULL;
@@ -294,6 +301,7 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
         rendering r = {.model = model,
                        .request = &own,
                        .options = options,
+                       .recall = recall,
                        .started_ms = now,
                        .last_ms = now,
                        .err = error};

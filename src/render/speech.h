@@ -36,7 +36,7 @@ typedef struct limn_speech {
     limn_chunks *said[LIMN_ENCODERS_MOST]; /* [texts] for each encoder */
     limn_chunks empty[LIMN_ENCODERS_MOST]; /* what fills up */
     limn_unet_condition *conditions;       /* [states], for limn_encode_request to fill */
-    bool *used; /* which of the model\'s embeddings occur; NULL where it has none */
+    bool *used; /* which of the model's embeddings occur; NULL where it has none */
     bool plain; /* whether it is what the syntax "plain" would say too */
 } limn_speech;
 
