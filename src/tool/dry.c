@@ -11,12 +11,8 @@ static void print_line(FILE *to, const char *name, const char *text) {
 
 /* A picture that another is drawn from, by its name and hash. */
 static void print_source(FILE *to, const char *name, const limn_input *source) {
-    char hex[65] = "";
-    if (source->picture)
-        limn_picture_sha256(source->picture, hex);
-    else if (source->sha256)
-        snprintf(hex, sizeof hex, "%s", source->sha256);
-    if (!*hex) return;
+    char hex[65];
+    if (!limn_tool_source_sha256(source, hex)) return;
     fprintf(to, "%-12s", name);
     limn_tool_print_text(to, source->name ? source->name : "", 12);
     fprintf(to, " (pixels' sha256 ");

@@ -43,14 +43,18 @@ void limn_tool_json_number(FILE *to, double value) {
     fputs(text, to);
 }
 
-/* The members about a picture that another is drawn from; none where there is none. */
-static void put_source(FILE *to, const char *key, const limn_input *source) {
-    char hex[65] = "";
+bool limn_tool_source_sha256(const limn_input *source, char hex[65]) {
     if (source->picture)
         limn_picture_sha256(source->picture, hex);
-    else if (source->sha256)
-        snprintf(hex, sizeof hex, "%s", source->sha256);
-    if (!*hex) return;
+    else
+        snprintf(hex, 65, "%s", source->sha256 ? source->sha256 : "");
+    return *hex != '\0';
+}
+
+/* The members about a picture that another is drawn from; none where there is none. */
+static void put_source(FILE *to, const char *key, const limn_input *source) {
+    char hex[65];
+    if (!limn_tool_source_sha256(source, hex)) return;
     fprintf(to, ",\"%s\":{\"file\":", key);
     limn_tool_json_text(to, source->name ? source->name : "");
     fputs(",\"pixels_sha256\":", to);

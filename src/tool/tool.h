@@ -144,6 +144,9 @@ void limn_tool_json_number(FILE *to, double value);
  * starting with a comma. */
 void limn_tool_json_request(FILE *to, const limn_request *request);
 
+/* The SHA-256 of the pixels that a picture is drawn from; false, and "", where there are none. */
+bool limn_tool_source_sha256(const limn_input *source, char hex[65]);
+
 /* The line of --json about a picture whose file is there.
  *   status  "done" or "skipped"
  *   line    in the prompt file; 0 = left out
