@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "weights/weights.h"
 
@@ -43,6 +46,40 @@ static inline char *fuzz_text(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < size; i++) text[i] = (char)data[i];
     text[size] = '\0';
     return text;
+}
+
+/* The input as a safetensors file whose header's length fits, which a search would seldom guess: up
+ * to the last brace. From malloc; NULL where there is none. */
+static inline uint8_t *fuzz_mended(const uint8_t *data, size_t size) {
+    size_t end = size;
+    while (end > 8 && data[end - 1] != '}') end--;
+    if (end <= 8) return NULL;
+    uint8_t *mended = malloc(size);
+    fuzz_must(mended != NULL);
+    memcpy(mended, data, size);
+    for (int i = 0; i < 8; i++) mended[i] = (uint8_t)((uint64_t)(end - 8) >> 8 * i);
+    return mended;
+}
+
+/* A folder with the input as its only file, for readers that take a path. */
+typedef struct fuzz_folder {
+    char path[40], file[80];
+} fuzz_folder;
+
+/* Makes one, of a new name below /tmp. */
+static inline fuzz_folder fuzz_folder_make(const char *name, const uint8_t *data, size_t size) {
+    fuzz_folder f = {.path = "/tmp/limn-fuzz-XXXXXX"};
+    fuzz_must(mkdtemp(f.path) != NULL);
+    snprintf(f.file, sizeof f.file, "%s/%s", f.path, name);
+    FILE *to = fopen(f.file, "wb");
+    fuzz_must(to != NULL && fwrite(data, 1, size, to) == size && fclose(to) == 0);
+    return f;
+}
+
+/* Removes it. */
+static inline void fuzz_folder_remove(const fuzz_folder *f) {
+    unlink(f->file);
+    rmdir(f->path);
 }
 
 /* Reads numbers at the beginning and at the end of each of a set's tensors. */
