@@ -349,6 +349,13 @@ typedef struct limn_request {
     int upscale_steps;       /* steps that the second makes; 0 = as many as the first has */
     int vae_tile; /* px: the picture is decoded in tiles of this side, which takes less memory and
                    * gives nearly the same pixels; a multiple of size_step_px, of at least eight */
+
+    /* Texts that limn_text_settings lists. Two for SDXL's second text encoder, which otherwise
+     * reads the same as the first (diffusers' prompt_2; AND in it is text); then what the model is
+     * taken for where its files are wrong or do not say. */
+    const char *prompt_2, *negative_2;
+    const char *prediction; /* "epsilon", "v_prediction" or "sample" */
+    const char *zero_snr;   /* "on": the schedule ends in pure noise (Lin et al. 2023); "off" */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else what its family is used
@@ -383,6 +390,31 @@ LIMN_API double limn_setting_get(const limn_request *request, const limn_setting
 /* Writes a setting into a request; LIMN_E_USAGE where the value is out of its range. */
 LIMN_API limn_status limn_setting_put(limn_request *request, const limn_setting *setting,
                                       double value, limn_error *error);
+
+/* A text in a request that is NULL or "" where it is not used; known everywhere by its row here, as
+ * those of limn_settings are. */
+typedef struct limn_text_setting {
+    const char *name;           /* in recipes, prompt files and limn_recipe_set: "prompt_2" */
+    const char *option;         /* on the command line: "prompt-2" */
+    const char *about;          /* one line */
+    size_t offset;              /* of the field in limn_request */
+    const char *const *choices; /* what it may be, NULL last; NULL = any text */
+} limn_text_setting;
+
+/* The text settings that there are; *count is how many. */
+LIMN_API const limn_text_setting *limn_text_settings(int *count);
+
+/* The text setting of that name, or NULL. */
+LIMN_API const limn_text_setting *limn_text_setting_find(const char *name);
+
+/* What a request says of a text setting; NULL where it is not used. */
+LIMN_API const char *limn_text_setting_get(const limn_request *request,
+                                           const limn_text_setting *setting);
+
+/* Writes a text setting into a request, which keeps the pointer; of choices any beginning that only
+ * one has will do ("v"), and "model" is none of them. LIMN_E_USAGE where it is no choice. */
+LIMN_API limn_status limn_text_setting_put(limn_request *request, const limn_text_setting *setting,
+                                           const char *value, limn_error *error);
 
 /* How much memory a picture takes, known before any work. */
 typedef struct limn_plan {

@@ -83,6 +83,12 @@ static void drop_loras(limn_recipe *recipe) {
     recipe->lora_count = 0;
 }
 
+static void drop_texts(const limn_request *q) {
+    int count;
+    const limn_text_setting *all = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) free((void *)limn_text_setting_get(q, &all[i]));
+}
+
 void limn_recipe_free(limn_recipe *recipe) {
     if (!recipe) return;
     limn_request *q = &recipe->request;
@@ -90,6 +96,7 @@ void limn_recipe_free(limn_recipe *recipe) {
                            q->rng,         q->init.name,    q->init.sha256, q->mask.name,
                            q->mask.sha256, q->prompt_syntax};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
+    drop_texts(q);
     drop_loras(recipe);
     free(recipe->precision);
     free(recipe->model_name);
@@ -349,6 +356,20 @@ static limn_status set_setting(limn_recipe *r, const limn_setting *setting, cons
     return limn_setting_put(&r->request, setting, number, err);
 }
 
+/* A copy of what limn_text_setting_put makes of the value takes the place of what was there. */
+static limn_status set_text(limn_recipe *r, const limn_text_setting *setting, const char *value,
+                            limn_error *err) {
+    const char *before = limn_text_setting_get(&r->request, setting), *own = NULL;
+    limn_request probe = r->request;
+    limn_status status = limn_text_setting_put(&probe, setting, value, err);
+    const char *text = limn_text_setting_get(&probe, setting);
+    if (!status && text) status = keep(&own, text, err);
+    if (status) return status;
+    *(const char **)(void *)((char *)&r->request + setting->offset) = own;
+    free((void *)before);
+    return LIMN_OK;
+}
+
 /* Fails with all the names that there are. */
 static limn_status fail_setting(const char *name, limn_error *err) {
     char list[600] = "";
@@ -357,6 +378,9 @@ static limn_status fail_setting(const char *name, limn_error *err) {
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, ", %s", all[i].name);
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, ", %s", texts[i].name);
     return limn_fail(
         err, LIMN_E_USAGE,
         "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
@@ -371,7 +395,9 @@ limn_status limn_recipe_set(limn_recipe *recipe, const char *name, const char *v
         if (strcmp(name, settings[i].name) == 0) return settings[i].set(recipe, name, value, error);
     }
     const limn_setting *setting = limn_setting_find(name);
-    return setting ? set_setting(recipe, setting, value, error) : fail_setting(name, error);
+    if (setting) return set_setting(recipe, setting, value, error);
+    const limn_text_setting *text = limn_text_setting_find(name);
+    return text ? set_text(recipe, text, value, error) : fail_setting(name, error);
 }
 
 limn_status limn_recipe_accept(limn_recipe *recipe, const char *name, const char *value,

@@ -117,6 +117,10 @@ static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn
     for (int i = 0; i < count && !status; i++)
         if (json_object_get(object, all[i].name))
             status = take(object, all[i].name, IS_NUMBER, recipe, err);
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count && !status; i++)
+        if (json_object_get(object, texts[i].name))
+            status = take(object, texts[i].name, IS_TEXT, recipe, err);
     return status;
 }
 

@@ -52,6 +52,11 @@ static void add_settings(limn_image_buffer *b, const limn_request *q) {
         double value = limn_setting_get(q, &all[i]);
         if (value != 0) add_number(b, all[i].name, value);
     }
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) {
+        const char *text = limn_text_setting_get(q, &texts[i]);
+        if (text) add_text(b, texts[i].name, text);
+    }
 }
 
 /* The LoRAs, where there are some. */

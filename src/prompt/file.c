@@ -205,6 +205,14 @@ static limn_status read_file(reading *r, const char *text, size_t size, limn_err
         b->prompt_syntax = syntax;
     else if (!keep(r->out, &b->prompt_syntax)) /* who renders says that there is none such */
         return out_of_memory(r, err);
+    int count;
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) {
+        const char *kept = limn_text_setting_get(b, &texts[i]);
+        if (!kept) continue;
+        if (!keep(r->out, &kept)) return out_of_memory(r, err);
+        limn_text_setting_put(b, &texts[i], kept, NULL);
+    }
     limn_status status = size > 0 ? read_lines(r, text, size, err) : LIMN_OK;
     return status == LIMN_OK ? give_seeds(r, err) : status;
 }

@@ -5,6 +5,7 @@
  *   json_line.c a line of JSON    -> settings
  *   setting.c   a name and a value -> the request
  *   number.c    the numbers that are 0 where they are not used
+ *   text_setting.c the texts that are NULL where they are not used
  *   syntax.c    a prompt           -> its parts, and their texts over the steps
  *   editing.c   what [a:b:8] and [a|b] make of a text at a step
  *   phrases.c   such a text        -> phrases with weights
@@ -79,6 +80,7 @@ typedef struct limn_prompt_state {
     size_t indent;           /* characters before the source in its line */
     unsigned said;           /* one bit for each setting that the line has said */
     uint64_t said_numbers;   /* the same for those of limn_settings */
+    uint64_t said_texts;     /* and of limn_text_settings */
     int batch_size, n_iter;  /* 0 = not said */
     limn_hires hires;
 } limn_prompt_state;

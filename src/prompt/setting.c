@@ -93,9 +93,17 @@ static int find(const char *name) {
     return -1;
 }
 
+/* The text setting of a name, or of diffusers' name for it; NULL where it is none. */
+static const limn_text_setting *find_text(const char *name) {
+    if (strcmp(name, "negative_2") == 0) name = "negative_prompt_2";
+    if (strcmp(name, "prediction_type") == 0) name = "prediction";
+    return limn_text_setting_find(name);
+}
+
 bool limn_prompt_takes_words(const char *name) {
     int which = find(name);
-    return which == PROMPT || which == NEGATIVE;
+    const limn_text_setting *text = find_text(name);
+    return which == PROMPT || which == NEGATIVE || (text && !text->choices);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -321,6 +329,24 @@ static limn_status set_listed(limn_prompt_state *s, const limn_setting *row,
     return limn_fail(err, LIMN_E_INPUT, "%s", fault.text);
 }
 
+/* The same for a text of limn_text_settings. */
+static limn_status set_text_listed(limn_prompt_state *s, const limn_text_setting *row,
+                                   const limn_prompt_value *v, bool *at_name, limn_error *err) {
+    int count;
+    uint64_t bit = (uint64_t)1 << (row - limn_text_settings(&count));
+    const char *kept = NULL;
+    *at_name = (s->said_texts & bit) != 0;
+    if (*at_name)
+        return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", row->name);
+    if (v->kind == LIMN_VALUE_EMPTY && strcmp(v->text, "null") == 0) return LIMN_OK;
+    limn_status status = set_text(s, row->name, v, &kept, err);
+    if (status != LIMN_OK) return status;
+    s->said_texts |= bit;
+    limn_error fault;
+    if (limn_text_setting_put(&s->line->request, row, kept, &fault) == LIMN_OK) return LIMN_OK;
+    return limn_fail(err, LIMN_E_INPUT, "%s", fault.text);
+}
+
 /* The same for the second pass. */
 static limn_status set_hires(limn_prompt_state *s, limn_hires_setting which, const char *name,
                              const limn_prompt_value *v, limn_error *err) {
@@ -348,6 +374,8 @@ limn_status limn_prompt_set(limn_prompt_state *s, const char *name, const limn_p
     int which = find(name);
     const limn_setting *row = which < 0 ? limn_setting_find(name) : NULL;
     if (row) return set_listed(s, row, value, at_name, err);
+    const limn_text_setting *text = which < 0 ? find_text(name) : NULL;
+    if (text) return set_text_listed(s, text, value, at_name, err);
     limn_hires_setting hires = limn_hires_find(name);
     if (hires != LIMN_HIRES_NONE) {
         *at_name = false;

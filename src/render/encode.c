@@ -152,8 +152,8 @@ void limn_encode_request(limn_exec *e, const limn_model *m, const limn_request *
     float *cond = limn_arena_floats(e->ws, states * rows * numbers);
     float *pooled = limn_arena_floats(e->ws, states * rows * pooled_d);
     encode(e, m, s, request->clip_skip > 1 ? request->clip_skip - 1 : 0, recall, cond, pooled);
-    if (s->rows > 1 && m->zeros && request->negative[0] == '\0' && !measuring)
-        clear_negative(m, s, cond, pooled);
+    bool empty = request->negative[0] == '\0' && !request->negative_2;
+    if (s->rows > 1 && m->zeros && empty && !measuring) clear_negative(m, s, cond, pooled);
     for (size_t i = 0; i < states; i++) {
         s->conditions[i] = (limn_unet_condition){
             .n = s->rows,

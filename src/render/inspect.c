@@ -172,9 +172,7 @@ static void take_defaults(inspection *s) {
     r->steps = i->steps;
     r->guidance = i->guidance;
     r->sampler = s->m.sampler;
-    r->prediction = schedule->prediction == LIMN_PREDICT_V        ? "v_prediction"
-                    : schedule->prediction == LIMN_PREDICT_SAMPLE ? "sample"
-                                                                  : "epsilon";
+    r->prediction = limn_prediction_name(schedule->prediction);
     r->zero_snr = schedule->alphas_cumprod[schedule->train_steps - 1] < 1e-6f;
 }
 

@@ -22,9 +22,7 @@ static void describe(const limn_opening *o) {
     i->taesd_sha256 = strcpy(m->taesd_sha256, o->taesd.sha256);
     i->lora_count = limn_loras_count(m->loras);
     i->cache = m->cache;
-    i->prediction = m->schedule.prediction == LIMN_PREDICT_V        ? "v_prediction"
-                    : m->schedule.prediction == LIMN_PREDICT_SAMPLE ? "sample"
-                                                                    : "epsilon";
+    i->prediction = limn_prediction_name(m->schedule.prediction);
 }
 
 static limn_status open_embeddings(limn_opening *o) {

@@ -63,6 +63,21 @@ static limn_status check_sizes(const limn_model *model, const limn_request *r, l
     return LIMN_OK;
 }
 
+/* Texts of choices, and those that only a second text encoder reads. */
+static limn_status check_texts(const limn_model *model, limn_request *r, limn_error *err) {
+    int count;
+    const limn_text_setting *all = limn_text_settings(&count);
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < count && status == LIMN_OK; i++)
+        status = limn_text_setting_put(r, &all[i], limn_text_setting_get(r, &all[i]), err);
+    if (status == LIMN_OK && (r->prompt_2 || r->negative_2) && model->encoders < 2)
+        status = limn_fail(err, LIMN_E_USAGE,
+                           "%s is set, but the model %s has one text encoder: only SDXL's kind has "
+                           "two",
+                           r->prompt_2 ? "prompt_2" : "negative_prompt_2", model->name);
+    return status;
+}
+
 /* The range of guidance, and the text encoders' layer. */
 static limn_status check_listening(const limn_model *model, limn_request *r, limn_error *err) {
     int most = model->text[0].layers;
@@ -97,7 +112,27 @@ static limn_status check_tile(const limn_model *model, const limn_request *r, li
                      r->vae_tile, step, least, model->name);
 }
 
+/* Texts that say nothing new are left out. */
+static void settle_texts(const limn_model *model, limn_request *r) {
+    const limn_schedule *s = &model->schedule;
+    int count;
+    const limn_text_setting *all = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) {
+        const char *text = limn_text_setting_get(r, &all[i]);
+        limn_request probe = *r;
+        if (limn_text_setting_put(&probe, &all[i], text, NULL) == LIMN_OK) *r = probe;
+    }
+    if (r->prompt_2 && r->prompt && strcmp(r->prompt_2, r->prompt) == 0) r->prompt_2 = NULL;
+    if (r->negative_2 && r->negative && strcmp(r->negative_2, r->negative) == 0)
+        r->negative_2 = NULL;
+    if (r->prediction && strcmp(r->prediction, limn_prediction_name(s->prediction)) == 0)
+        r->prediction = NULL;
+    if (r->zero_snr && strcmp(r->zero_snr, s->zero_terminal_snr ? "on" : "off") == 0)
+        r->zero_snr = NULL;
+}
+
 void limn_request_settle(const limn_model *model, limn_request *r) {
+    settle_texts(model, r);
     limn_start_settle(model, r);
     limn_upscale_settle(r);
     int width, height;
@@ -117,6 +152,7 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
     for (int i = 0; i < count && status == LIMN_OK; i++)
         status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
     if (status == LIMN_OK) status = check_tile(model, r, err);
+    if (status == LIMN_OK) status = check_texts(model, r, err);
     limn_request_settle(model, r);
     if (status == LIMN_OK && r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
@@ -185,8 +221,11 @@ static double megabytes(size_t bytes) {
 static limn_status resolve(const limn_model *model, limn_request *request, limn_error *err) {
     if (!request->prompt || !request->negative)
         return limn_fail(err, LIMN_E_USAGE, "a request without a prompt or a negative prompt");
-    size_t longest = strlen(request->prompt), other = strlen(request->negative);
-    if (other > longest) longest = other;
+    const char *const texts[] = {request->prompt, request->negative, request->prompt_2,
+                                 request->negative_2};
+    size_t longest = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i] && strlen(texts[i]) > longest) longest = strlen(texts[i]);
     if (longest > LIMN_PROMPT_MOST_BYTES)
         return limn_fail(err, LIMN_E_USAGE, "a prompt of %zu bytes, at most %zu are read", longest,
                          LIMN_PROMPT_MOST_BYTES);
@@ -195,7 +234,7 @@ static limn_status resolve(const limn_model *model, limn_request *request, limn_
     if (status == LIMN_OK) status = check_names(request, err);
     if (status != LIMN_OK) return status;
     limn_schedule schedule = model->schedule;
-    status = limn_schedule_choose(&schedule, request->schedule, err);
+    status = limn_schedule_ask(&schedule, request, err);
     if (status == LIMN_OK) status = limn_start_check(model, request, err);
     return status == LIMN_OK ? check_second(model, request, err) : status;
 }

@@ -96,7 +96,7 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
                            const limn_start *start, limn_map *latents) {
     const limn_model *m = r->model;
     limn_schedule schedule = m->schedule;
-    limn_status status = limn_schedule_choose(&schedule, q->schedule, r->err);
+    limn_status status = limn_schedule_ask(&schedule, q, r->err);
     if (status != LIMN_OK) return status;
     bool edits = start && start->edits;
     limn_encode_request(r->e, m, q, r->recall, speech);
@@ -282,21 +282,31 @@ limn_status limn_render(const limn_model *model, const limn_request *request,
     return limn_render_recalling(model, request, options, NULL, out, error);
 }
 
+/* The prompts of a request, repaired copies of which take their place. */
+enum { PROMPTS = 4 };
+
+static limn_status repair_prompts(limn_request *own, char *copies[PROMPTS], limn_error *err) {
+    const char **const fields[PROMPTS] = {&own->prompt, &own->negative, &own->prompt_2,
+                                          &own->negative_2};
+    limn_status status = LIMN_OK;
+    for (int i = 0; i < PROMPTS && status == LIMN_OK; i++) {
+        const char *text = *fields[i];
+        if (text) status = limn_utf8_repair(text, strlen(text), &copies[i], NULL, err);
+        if (text) *fields[i] = copies[i];
+    }
+    return status;
+}
+
 limn_status limn_render_recalling(const limn_model *model, const limn_request *request,
                                   const limn_options *options, limn_recall *recall,
                                   limn_picture **out, limn_error *error) {
     *out = NULL;
     limn_request own = *request;
-    char *prompt = NULL, *negative = NULL;
+    char *copies[PROMPTS] = {NULL};
     limn_status status = limn_request_fit(model, &own, options ? options->max_memory : 0, error);
     if (status == LIMN_OK) status = limn_request_check(model, &own, error);
-    if (status == LIMN_OK)
-        status = limn_utf8_repair(own.prompt, strlen(own.prompt), &prompt, NULL, error);
-    if (status == LIMN_OK)
-        status = limn_utf8_repair(own.negative, strlen(own.negative), &negative, NULL, error);
+    if (status == LIMN_OK) status = repair_prompts(&own, copies, error);
     if (status == LIMN_OK) {
-        own.prompt = prompt;
-        own.negative = negative;
         double now = now_ms();
         rendering r = {.model = model,
                        .request = &own,
@@ -309,7 +319,6 @@ limn_status limn_render_recalling(const limn_model *model, const limn_request *r
         if (status == LIMN_OK) status = render(&r, out);
         free_speeches(&r);
     }
-    free(prompt);
-    free(negative);
+    for (int i = 0; i < PROMPTS; i++) free(copies[i]);
     return status;
 }

@@ -3,14 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A text as the encoders read it: the second may have one of its own. */
+typedef struct wording {
+    const char *of[LIMN_ENCODERS_MOST];
+} wording;
+
+/* What a row says over the steps. */
+typedef struct row_texts {
+    int count;         /* different wordings */
+    wording *texts;    /* [count]; has room for [steps] */
+    int *text_of_step; /* [steps] */
+    int first;         /* the place of the first in limn_speech.said */
+} row_texts;
+
 /* The prompts of a request, being read. */
 typedef struct reading {
     const limn_model *m;
     const limn_request *request;
     limn_speech *out;
-    bool plain;                                 /* the syntax that was asked for */
-    limn_syntax prompts[2];                     /* the negative prompt and the prompt */
-    int first_text[LIMN_SYNTAX_PARTS_MOST + 1]; /* of each row */
+    bool plain; /* the syntax that was asked for */
+    /* For each encoder the negative prompt and the prompt; the second's are empty where it reads
+     * what the first does. */
+    limn_syntax prompts[LIMN_ENCODERS_MOST][2];
+    row_texts rows[LIMN_SYNTAX_PARTS_MOST + 1];
     limn_error *err;
 } reading;
 
@@ -18,20 +33,34 @@ static limn_status out_of_memory(const reading *r) {
     return limn_fail(r->err, LIMN_E_MEMORY, "no memory for the prompts");
 }
 
-/* The part that a row says; rows beyond the parts say the last. */
-static const limn_syntax_part *part_of(const reading *r, int row) {
-    int last = r->prompts[1].parts - 1, i = r->out->rows == 1 ? 0 : row - 1;
-    return i < 0 ? &r->prompts[0].part[0] : &r->prompts[1].part[i < last ? i : last];
+/* What an encoder is given as prompt, or as negative prompt; NULL where the second is given what
+ * the first is. */
+static const char *prompt_of(const limn_request *r, int encoder, bool negative) {
+    const char *text = encoder == 0 ? negative ? r->negative : r->prompt
+                       : negative   ? r->negative_2
+                                    : r->prompt_2;
+    return encoder == 0 || (text && *text) ? text : NULL;
+}
+
+/* The part that a row says to an encoder; rows beyond the parts say the last. */
+static const limn_syntax_part *part_of(const reading *r, int encoder, int row) {
+    bool negative = r->out->rows > 1 && row == 0;
+    const limn_syntax *s = &r->prompts[encoder][negative ? 0 : 1];
+    if (s->parts == 0) s = &r->prompts[0][negative ? 0 : 1];
+    int i = r->out->rows == 1 || negative ? 0 : row - 1;
+    return &s->part[i < s->parts ? i : s->parts - 1];
 }
 
 /* ---- texts and states ------------------------------------------------------------------------ */
 
-/* Without syntax a prompt is its own only text. */
-static limn_status read_prompt(reading *r, int which) {
-    const char *text = which == 0 ? r->request->negative : r->request->prompt;
-    limn_syntax *s = &r->prompts[which];
+/* Without syntax a prompt is its own only text. AND joins parts of the prompt alone. */
+static limn_status read_prompt(reading *r, int encoder, bool negative) {
+    const char *text = prompt_of(r->request, encoder, negative);
+    limn_syntax *s = &r->prompts[encoder][negative ? 0 : 1];
+    if (!text) return LIMN_OK;
     if (!r->plain)
-        return limn_syntax_read(text, strlen(text), r->request->steps, which == 1, s, r->err);
+        return limn_syntax_read(text, strlen(text), r->request->steps, !negative && encoder == 0, s,
+                                r->err);
     *s = (limn_syntax){.parts = 1, .part[0] = {.weight = 1, .count = 1}};
     s->part[0].texts = calloc(1, sizeof *s->part[0].texts);
     s->part[0].text_of_step = calloc((size_t)r->request->steps, sizeof *s->part[0].text_of_step);
@@ -40,18 +69,48 @@ static limn_status read_prompt(reading *r, int which) {
     return good ? LIMN_OK : out_of_memory(r);
 }
 
+static bool same_wording(const wording *a, const wording *b, int encoders) {
+    for (int e = 0; e < encoders; e++)
+        if (a->of[e] != b->of[e]) return false;
+    return true;
+}
+
+/* Puts together what the encoders read in each step of a row. */
+static limn_status read_row(reading *r, int which) {
+    row_texts *row = &r->rows[which];
+    size_t steps = (size_t)r->request->steps;
+    row->texts = malloc(steps * sizeof *row->texts);
+    row->text_of_step = malloc(steps * sizeof *row->text_of_step);
+    if (!row->texts || !row->text_of_step) return out_of_memory(r);
+    for (size_t step = 0; step < steps; step++) {
+        wording now = {{NULL}};
+        int k = 0;
+        for (int e = 0; e < r->out->encoders; e++) {
+            const limn_syntax_part *part = part_of(r, e, which);
+            now.of[e] = part->texts[part->text_of_step[step]];
+        }
+        while (k < row->count && !same_wording(&row->texts[k], &now, r->out->encoders)) k++;
+        if (k == row->count) row->texts[row->count++] = now;
+        row->text_of_step[step] = k;
+    }
+    return LIMN_OK;
+}
+
 static limn_status read_prompts(reading *r) {
     limn_speech *s = r->out;
-    limn_status status = read_prompt(r, 1);
+    limn_status status = LIMN_OK;
+    for (int e = 0; e < s->encoders && status == LIMN_OK; e++) status = read_prompt(r, e, false);
     if (status != LIMN_OK) return status;
-    int parts = r->prompts[1].parts;
+    int parts = r->prompts[0][1].parts;
     s->composed = parts > 1;
     s->rows = s->composed ? parts + 1 : limn_denoise_batch(&r->m->unet, r->request->guidance);
-    if (s->rows > 1) status = read_prompt(r, 0);
-    for (int i = 0; i < parts; i++) s->weights[i] = (float)r->prompts[1].part[i].weight;
-    for (int row = 0; row < s->rows && status == LIMN_OK; row++) {
-        r->first_text[row] = s->texts;
-        s->texts += part_of(r, row)->count;
+    for (int e = 0; e < s->encoders && s->rows > 1 && status == LIMN_OK; e++)
+        status = read_prompt(r, e, true);
+    for (int i = 0; i < parts; i++) s->weights[i] = (float)r->prompts[0][1].part[i].weight;
+    for (int i = 0; i < s->rows && status == LIMN_OK; i++) {
+        status = read_row(r, i);
+        r->rows[i].first = s->texts;
+        s->texts += r->rows[i].count;
     }
     return status;
 }
@@ -66,7 +125,7 @@ static limn_status find_states(reading *r) {
     for (int step = 0; step < r->request->steps; step++) {
         int *now = s->text_of + (size_t)s->states * rows, state = 0;
         for (int row = 0; row < s->rows; row++)
-            now[row] = r->first_text[row] + part_of(r, row)->text_of_step[step];
+            now[row] = r->rows[row].first + r->rows[row].text_of_step[step];
         while (memcmp(s->text_of + (size_t)state * rows, now, rows * sizeof *now) != 0) state++;
         s->state_of_step[step] = state;
         if (state < s->states) continue;
@@ -117,11 +176,11 @@ static limn_status chunk_texts(reading *r) {
         s->said[e] = calloc((size_t)s->texts, sizeof *s->said[e]);
         if (!s->said[e]) return out_of_memory(r);
         status = chunk_plain(r, e, "", &s->empty[e]);
-        for (int row = 0; row < s->rows; row++) {
-            const limn_syntax_part *part = part_of(r, row);
-            for (int i = 0; i < part->count && status == LIMN_OK; i++) {
-                limn_chunks *c = &s->said[e][r->first_text[row] + i];
-                status = chunk_text(r, e, part->texts[i], c);
+        for (int i = 0; i < s->rows; i++) {
+            const row_texts *row = &r->rows[i];
+            for (int k = 0; k < row->count && status == LIMN_OK; k++) {
+                limn_chunks *c = &s->said[e][row->first + k];
+                status = chunk_text(r, e, row->texts[k].of[e], c);
                 if (c->count > s->chunks) s->chunks = c->count;
             }
         }
@@ -177,8 +236,9 @@ static limn_status find_plain(reading *r) {
     s->plain = !s->composed && s->states == 1 && s->chunks == 1;
     for (int row = 0; row < s->rows && s->plain && !r->plain; row++) {
         bool negative = s->rows > 1 && row == 0;
-        const char *text = negative ? r->request->negative : r->request->prompt;
         for (int e = 0; e < s->encoders && s->plain; e++) {
+            const char *text = prompt_of(r->request, e, negative);
+            if (!text) text = prompt_of(r->request, 0, negative);
             const limn_chunks *said = &s->said[e][s->text_of[row]];
             limn_chunks c = {0};
             size_t n = (size_t)s->positions;
@@ -213,8 +273,11 @@ limn_status limn_speech_make(const limn_model *m, const limn_request *request, l
     if (status == LIMN_OK) status = chunk_texts(&r);
     if (status == LIMN_OK) status = find_pieces(&r);
     if (status == LIMN_OK) status = find_plain(&r);
-    limn_syntax_free(&r.prompts[0]);
-    limn_syntax_free(&r.prompts[1]);
+    for (int i = 0; i < 2 * LIMN_ENCODERS_MOST; i++) limn_syntax_free(&r.prompts[i / 2][i % 2]);
+    for (int i = 0; i < out->rows; i++) {
+        free(r.rows[i].texts);
+        free(r.rows[i].text_of_step);
+    }
     if (status != LIMN_OK) limn_speech_free(out);
     return status;
 }

@@ -4,7 +4,8 @@
  *   rows     conditionings that are evaluated at once: the negative prompt's and those of the
  *            prompt's parts, or the prompt's alone
  *   state    what all rows say in a step; editing makes several
- *   text     one of the different texts that rows say
+ *   text     one of the different texts that rows say, which may be two: SDXL's second encoder can
+ *            have a prompt of its own
  *   piece    one of the different chunks that texts have: each is encoded once
  *
  * Every text has the same number of chunks: the shorter ones are filled with empty ones. */

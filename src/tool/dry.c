@@ -41,6 +41,10 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
         double value = limn_setting_get(request, &all[i]);
         if (value != 0) fprintf(to, "%s %g\n", all[i].name, value);
     }
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count; i++)
+        if (limn_text_setting_get(request, &texts[i]))
+            print_line(to, texts[i].name, limn_text_setting_get(request, &texts[i]));
 }
 
 static double megabytes(size_t bytes) {

@@ -82,6 +82,13 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
         fprintf(to, ",\"%s\":", all[i].name);
         limn_tool_json_number(to, value);
     }
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) {
+        const char *text = limn_text_setting_get(request, &texts[i]);
+        if (!text) continue;
+        fprintf(to, ",\"%s\":", texts[i].name);
+        limn_tool_json_text(to, text);
+    }
     if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0) {
         fputs(",\"prompt_syntax\":", to);
         limn_tool_json_text(to, request->prompt_syntax);

@@ -14,6 +14,12 @@ static void list_settings(void) {
     printf("Settings (0 = not used; in prompt files and --set with '_' for '-'):\n");
     for (int i = 0; i < count; i++)
         printf("  --%-19s %g to %-6g %s\n", all[i].option, all[i].least, all[i].most, all[i].about);
+    const limn_text_setting *texts = limn_text_settings(&count);
+    for (int i = 0; i < count; i++) {
+        printf("  --%-19s ", texts[i].option);
+        for (const char *const *c = texts[i].choices; c && *c; c++) printf("%s, ", *c);
+        printf("%s\n", texts[i].about);
+    }
 }
 
 int limn_tool_list(const limn_tool_options *options) {

@@ -37,6 +37,7 @@ enum {
     OPT_TEXT_ENCODER_2,
     OPT_TOKENIZER,
     OPT_SETTING, /* the first of limn_settings; the others follow */
+    OPT_TEXT = OPT_SETTING + LIMN_TOOL_SETTINGS_MAX, /* the same of limn_text_settings */
 };
 
 #define MAKES    (LIMN_TOOL_DRAW | LIMN_TOOL_BATCH)
@@ -90,9 +91,10 @@ static const struct option own_options[] = {
 
 #define OWN ((int)(sizeof own_options / sizeof own_options[0]))
 
-/* The long options that there are: the tool's own, and one for each of limn_settings. */
+/* The long options that there are: the tool's own, and one for each of limn_settings and of
+ * limn_text_settings. */
 typedef struct option_table {
-    struct option all[OWN + LIMN_TOOL_SETTINGS_MAX + 1]; /* ends in zeros */
+    struct option all[OWN + LIMN_TOOL_SETTINGS_MAX + LIMN_TOOL_TEXTS_MAX + 1]; /* ends in zeros */
     int count;
 } option_table;
 
@@ -104,6 +106,10 @@ static option_table make_table(void) {
     for (int i = 0; i < settings && i < LIMN_TOOL_SETTINGS_MAX; i++)
         table.all[table.count++] = (struct option){
             .name = setting[i].option, .has_arg = required_argument, .val = OPT_SETTING + i};
+    const limn_text_setting *text = limn_text_settings(&settings);
+    for (int i = 0; i < settings && i < LIMN_TOOL_TEXTS_MAX; i++)
+        table.all[table.count++] = (struct option){
+            .name = text[i].option, .has_arg = required_argument, .val = OPT_TEXT + i};
     return table;
 }
 
@@ -290,6 +296,18 @@ static int read_setting(int i, const char *text, limn_tool_options *o) {
     return LIMN_OK;
 }
 
+/* One of limn_text_settings. */
+static int read_text(int i, const char *text, limn_tool_options *o) {
+    int count;
+    const limn_text_setting *setting = &limn_text_settings(&count)[i];
+    limn_request probe = {0};
+    limn_error error;
+    if (limn_text_setting_put(&probe, setting, text, &error) != LIMN_OK)
+        return limn_tool_fail_with(&error);
+    o->text[i] = text;
+    return LIMN_OK;
+}
+
 /* FROM:TO, which are two of limn_settings. */
 static int read_range(const char *text, limn_tool_options *o) {
     char from[24] = "";
@@ -322,6 +340,7 @@ static int read_range(const char *text, limn_tool_options *o) {
 }
 
 static int read_value(int value, const char *text, limn_tool_options *o) {
+    if (value >= OPT_TEXT) return read_text(value - OPT_TEXT, text, o);
     if (value >= OPT_SETTING) return read_setting(value - OPT_SETTING, text, o);
     switch (value) {
     case 's':
@@ -520,4 +539,7 @@ void limn_tool_options_apply(const limn_tool_options *options, limn_request *req
     for (int i = 0; i < count && i < LIMN_TOOL_SETTINGS_MAX; i++)
         if (options->has_setting[i])
             limn_setting_put(request, &setting[i], options->setting[i], NULL);
+    const limn_text_setting *text = limn_text_settings(&count);
+    for (int i = 0; i < count && i < LIMN_TOOL_TEXTS_MAX; i++)
+        if (options->text[i]) limn_text_setting_put(request, &text[i], options->text[i], NULL);
 }

@@ -111,4 +111,12 @@ void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *
     warn_prompt(options, model, what, request, false);
     snprintf(what, sizeof what, "%sthe negative prompt", place);
     warn_prompt(options, model, what, request, true);
+    limn_request second = *request;
+    second.prompt_2 = second.negative_2 = NULL;
+    if (request->prompt_2) second.prompt = request->prompt_2;
+    if (request->negative_2) second.negative = request->negative_2;
+    snprintf(what, sizeof what, "%sthe second prompt", place);
+    if (request->prompt_2) warn_prompt(options, model, what, &second, false);
+    snprintf(what, sizeof what, "%sthe second negative prompt", place);
+    if (request->negative_2) warn_prompt(options, model, what, &second, true);
 }

@@ -20,8 +20,9 @@
 /* The most --lora. */
 #define LIMN_TOOL_LORAS_MAX 16
 
-/* Room for limn_settings. */
+/* Room for limn_settings, and for limn_text_settings. */
 #define LIMN_TOOL_SETTINGS_MAX 64
+#define LIMN_TOOL_TEXTS_MAX    32
 
 /* The commands, as bits, since the option table says which option belongs to which. */
 typedef enum limn_tool_command {
@@ -66,6 +67,7 @@ typedef struct limn_tool_options {
     const char *set[LIMN_TOOL_SETS_MAX];      /* "name=value" */
     double setting[LIMN_TOOL_SETTINGS_MAX];   /* as limn_settings lists them */
     bool has_setting[LIMN_TOOL_SETTINGS_MAX]; /* which of them were given */
+    const char *text[LIMN_TOOL_TEXTS_MAX];    /* as limn_text_settings lists them */
 } limn_tool_options;
 
 /* ---- options.c, numbers.c, suggest.c, help.c ------------------------------------------------- */
