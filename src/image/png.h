@@ -26,8 +26,12 @@ limn_status limn_png_decode(const char *name, const uint8_t *data, size_t size, 
 
 /* Filters rows for compression (PNG, chapter 9): each row with the filter whose result has the
  * smallest sum of absolute values, the first one of equals.
- *   rgb  [height, width, 3]
- *   out  [height, 1 + 3 x width] written in full */
-void limn_png_filter(int width, int height, const uint8_t *rgb, uint8_t *out);
+ *   rgb   [height, width, 3]
+ *   room  limn_png_filter_room(width) bytes of scratch: too many for a small stack
+ *   out   [height, 1 + 3 x width] written in full */
+void limn_png_filter(int width, int height, const uint8_t *rgb, uint8_t *room, uint8_t *out);
+
+/* The scratch that limn_png_filter wants, bytes. */
+size_t limn_png_filter_room(int width);
 
 #endif

@@ -44,12 +44,14 @@ static uint32_t cost_of(const uint8_t *bytes, int n) {
     return sum;
 }
 
-void limn_png_filter(int width, int height, const uint8_t *rgb, uint8_t *out) {
-    enum { MOST = PIXEL * LIMN_PICTURE_SIDE_MOST };
-    uint8_t rows[2][PIXEL + MOST], tried[MOST];
+size_t limn_png_filter_room(int width) {
+    return 3 * (PIXEL + PIXEL * (size_t)width);
+}
+
+void limn_png_filter(int width, int height, const uint8_t *rgb, uint8_t *room, uint8_t *out) {
     int n = PIXEL * width;
-    memset(rows[0], 0, PIXEL);
-    memset(rows[1], 0, (size_t)(PIXEL + n)); /* above the first row */
+    uint8_t *rows[2] = {room, room + PIXEL + n}, *tried = rows[1] + PIXEL + n;
+    memset(room, 0, limn_png_filter_room(width)); /* before each row, and above the first */
     for (int y = 0; y < height; y++) {
         uint8_t *row = rows[y % 2] + PIXEL, *above = rows[(y + 1) % 2] + PIXEL;
         uint8_t *result = out + (size_t)y * (size_t)(n + 1);

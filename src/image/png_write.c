@@ -108,11 +108,11 @@ static bool write_guarded(png_structp png, png_writer *w) {
 static limn_status compress_pixels(png_writer *w, limn_error *err) {
     const limn_picture *p = w->picture;
     size_t size = (size_t)p->height * (1 + 3 * (size_t)p->width);
-    uint8_t *rows = malloc(size);
+    uint8_t *rows = malloc(size + limn_png_filter_room(p->width));
     if (!rows)
         return limn_fail(err, LIMN_E_MEMORY, "no memory for a PNG of %d x %d pixels", p->width,
                          p->height);
-    limn_png_filter(p->width, p->height, p->rgb, rows);
+    limn_png_filter(p->width, p->height, p->rgb, rows + size, rows);
     limn_status status = limn_deflate(rows, size, &w->pixels, &w->pixels_size, err);
     free(rows);
     return status;

@@ -13,8 +13,9 @@
 #include <string.h>
 
 /* Rows in a task: as many as keep a block of the left operand in the second-level cache. */
-#define TASK_ROWS       96
-#define TASK_TILES_MOST (TASK_ROWS / 4)
+#define TASK_ROWS 96
+/* Pointers to the runs of a task's rows: a tile of `step` rows has step x LIMN_TILE_SEGMENTS. */
+#define TABLE_MOST (TASK_ROWS * LIMN_TILE_SEGMENTS)
 /* Tasks below which a product is cut finer, so that several threads share it. */
 #define TASKS_WANTED 16
 /* Multiply-adds below which threads cost more than they bring. */
@@ -99,7 +100,7 @@ static void look_up(const work *k, const region *g, const block *b, int row, int
             int tap = (b->segment + s) / k->parts, part = (b->segment + s) % k->parts;
             const float *run = limn_rows_at(r, g->image, y * r->stride + tap / r->kernel - r->pad,
                                             x * r->stride + tap % r->kernel - r->pad);
-            table[s * k->kernels->tile_rows + i] = run + part * LIMN_TILE_DEPTH;
+            table[s * k->step + i] = run + part * LIMN_TILE_DEPTH;
         }
     }
 }
@@ -121,13 +122,13 @@ const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m
 
 /* Continues the chains of all tiles of the region by one block of k. */
 static void run_block(const work *k, const region *g, const block *b) {
-    const float *table[TASK_TILES_MOST][LIMN_TILE_SEGMENTS * LIMN_TILE_ROWS_MOST];
+    const float *table[TABLE_MOST];
     float room[LIMN_TILE_DEPTH * LIMN_PANEL_MOST];
-    int step = k->kernels->tile_rows, panel = k->kernels->panel, depth = 0;
+    int step = k->step, panel = k->kernels->panel, depth = 0;
     for (int s = 0; s < b->segments; s++) depth += b->length[s];
-    int tiles = limn_parts(g->rows, step);
+    int tiles = limn_parts(g->rows, step), stride = step * LIMN_TILE_SEGMENTS;
     for (int i = 0; i < tiles; i++)
-        look_up(k, g, b, i * step, limn_least(step, g->rows - i * step), table[i]);
+        look_up(k, g, b, i * step, limn_least(step, g->rows - i * step), table + i * stride);
     for (int j = g->panel; j < g->panel + g->panels; j++) {
         limn_tile t = {
             .columns = limn_least(panel, k->w->n - j * panel),
@@ -139,7 +140,7 @@ static void run_block(const work *k, const region *g, const block *b) {
         };
         for (int i = 0; i < tiles; i++) {
             t.rows = limn_least(step, g->rows - i * step);
-            t.a = table[i];
+            t.a = table + i * stride;
             t.c = output_at(k, g, i * step, j);
             k->kernels->tile(&t);
         }
@@ -148,13 +149,14 @@ static void run_block(const work *k, const region *g, const block *b) {
 
 /* All of k for all tiles of the region, in int8. */
 static void run_int8(const work *k, const region *g) {
-    const int8_t *table[TASK_TILES_MOST][LIMN_TILE_SEGMENTS * LIMN_TILE_ROWS_MOST];
-    float scale[TASK_TILES_MOST][LIMN_TILE_ROWS_MOST];
+    const int8_t *table[TABLE_MOST];
+    float scale[TASK_ROWS];
     int step = k->step, panel = k->kernels->panel, tiles = limn_parts(g->rows, step);
     int taps = k->rows->kernel * k->rows->kernel, c = limn_fours_of(k->rows->c);
+    int stride = step * LIMN_TILE_SEGMENTS;
     for (int i = 0; i < tiles; i++)
         limn_rows_i8_at(k->i8, g->image, g->row + i * step, limn_least(step, g->rows - i * step),
-                        step, table[i], scale[i]);
+                        step, table + i * stride, scale + i * step);
     for (int j = g->panel; j < g->panel + g->panels; j++)
         for (int i = 0; i < tiles; i++)
             k->kernels->tile_i8(&(limn_tile_i8){
@@ -162,9 +164,9 @@ static void run_int8(const work *k, const region *g) {
                 .columns = limn_least(panel, k->w->n - j * panel),
                 .segments = taps,
                 .fours = c / 4,
-                .a = table[i],
+                .a = table + i * stride,
                 .b = k->w->i8 + (size_t)j * (size_t)panel * (size_t)taps * (size_t)c,
-                .a_scale = scale[i],
+                .a_scale = scale + i * step,
                 .b_scale = k->w->scale + (size_t)j * (size_t)panel,
                 .b_start = k->w->start + (size_t)j * (size_t)panel,
                 .c = output_at(k, g, i * step, j),

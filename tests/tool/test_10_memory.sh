@@ -27,3 +27,18 @@ for size in 0 -1 2T 1e400 x 2GG 0x10 ""; do
     small "a red apple" --max-memory "$size"
     refuses 64 "--max-memory '$size'" "--max-memory wants"
 done
+
+# Little stack, as threads of some C libraries and systems have it. Sanitizers take more.
+if grep -q __asan_init "$LIMN"; then
+    skip "128 KB of stack" "a sanitizer's frames are larger"
+else
+    for precision in float32 int8; do
+        (
+            ulimit -s 128
+            "$LIMN" "a red apple" --size 64x64 --steps 2 -t 1 --precision $precision \
+                -o stack-$precision.png >"$T/out" 2>"$T/err"
+        )
+        status=$?
+        gives 0 "128 KB of stack are enough, $precision"
+    done
+fi
