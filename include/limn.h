@@ -163,6 +163,10 @@ typedef struct limn_open_options {
 /* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in
  * the naming of diffusers, of the original code, of stable-diffusion.cpp or of ComfyUI-GGUF
  * (docs/formats.md). options may be NULL. *out is the caller's, to be closed with limn_model_close.
+ * With more than one thread, the files are still being hashed, on a thread of its own, when this
+ * returns: limn_model_describe and the end of limn_render wait for that, and the latter fails with
+ * LIMN_E_INPUT where somebody wrote to a file meanwhile. A child made by fork() meanwhile must not
+ * wait.
  * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
  * shape or of a kind that limn does not know, or where int8 suits no layer of the U-Net,
  * LIMN_E_USAGE where there is no such precision or the model takes more than max_memory,
@@ -173,7 +177,8 @@ LIMN_API limn_status limn_model_open(const char *path, const limn_open_options *
 /* Releases a model that no thread uses any more. NULL is fine. */
 LIMN_API void limn_model_close(limn_model *model);
 
-/* Describes a model. Cannot fail. */
+/* Describes a model. Cannot fail, but waits for the hash where that is still being found (see
+ * limn_model_open), and where it cannot be found leaves it "". */
 LIMN_API limn_model_info limn_model_describe(const limn_model *model);
 
 /* Describes the i-th of a model's LoRA files; i is below limn_model_info.lora_count. Strings live

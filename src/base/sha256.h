@@ -2,6 +2,8 @@
 #ifndef LIMN_BASE_SHA256_H
 #define LIMN_BASE_SHA256_H
 
+#include <stdatomic.h>
+
 #include "base/file.h"
 
 /* A hash under way; plain data. */
@@ -18,6 +20,10 @@ void limn_sha256_end(limn_sha256 *h, char hex[65]); /* ends it: 64 hex digits an
 
 /* The hash of a source from byte `from` on. Fails as limn_source_read does, and LIMN_E_MEMORY. */
 limn_status limn_sha256_source(const limn_source *s, uint64_t from, char hex[65], limn_error *err);
+
+/* The same, and LIMN_E_CANCELLED soon after *stop becomes true. stop may be NULL. */
+limn_status limn_sha256_source_unless(const atomic_bool *stop, const limn_source *s, uint64_t from,
+                                      char hex[65], limn_error *err);
 
 /* The hash of one run of bytes. */
 void limn_sha256_of(const void *data, size_t size, char hex[65]);

@@ -6,6 +6,11 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 
 limn_status limn_sha256_source(const limn_source *s, uint64_t from, char hex[65], limn_error *err) {
+    return limn_sha256_source_unless(NULL, s, from, hex, err);
+}
+
+limn_status limn_sha256_source_unless(const atomic_bool *stop, const limn_source *s, uint64_t from,
+                                      char hex[65], limn_error *err) {
     limn_sha256 hash;
     limn_status status = LIMN_OK;
     uint8_t *chunk = malloc(CHUNK_BYTES);
@@ -15,6 +20,8 @@ limn_status limn_sha256_source(const limn_source *s, uint64_t from, char hex[65]
         const uint64_t left = s->size - at;
         const size_t count = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
         status = limn_source_read(s, at, count, chunk, err);
+        if (stop && atomic_load(stop))
+            status = limn_fail(err, LIMN_E_CANCELLED, "%s: was not hashed to its end", s->name);
         if (status == LIMN_OK) limn_sha256_add(&hash, chunk, count);
     }
     free(chunk);

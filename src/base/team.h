@@ -1,4 +1,5 @@
-/* A team: threads that stay together for one picture. The only place that starts threads (OpenMP).
+/* A team: threads that stay together for one picture. The only place that starts threads which
+ * compute (OpenMP); beside.h has one for what goes on meanwhile.
  *
  * A picture is thousands of short parallel loops, some of them microseconds long. Ending a loop at
  * OpenMP's barrier costs little on an idle machine and milliseconds on a busy one, where a thread

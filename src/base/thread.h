@@ -1,5 +1,5 @@
 /* What a thread needs before it may compute: the contract's floating-point environment (round to
- * nearest, subnormals kept). Threads are started in team.c alone. */
+ * nearest, subnormals kept). Threads that compute are started in team.c alone. */
 #ifndef LIMN_BASE_THREAD_H
 #define LIMN_BASE_THREAD_H
 

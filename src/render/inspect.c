@@ -216,7 +216,7 @@ typedef struct hashing {
 static void hash_task(void *ctx, int i) {
     hashing *h = ctx;
     limn_error err;
-    limn_status status = limn_folder_hash_file(h->folder, i, &err);
+    limn_status status = limn_folder_hash_file(h->folder, i, NULL, &err);
     if (status != LIMN_OK) limn_fault_keep(&h->fault, status, &err);
 }
 

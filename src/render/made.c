@@ -26,8 +26,8 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
     limn_request_settle(model, &settled);
     limn_recipe_facts facts = limn_made_facts(model, &settled);
     limn_speech speech = {0};
-    limn_status status = LIMN_OK;
-    if (model->embeddings) status = limn_speech_make(model, &settled, &speech, err);
+    limn_status status = limn_hashing_wait(model->hashing, err);
+    if (status == LIMN_OK && model->embeddings) status = limn_speech_make(model, &settled, &speech, err);
     facts.embeddings_used = speech.used;
     if (status == LIMN_OK) status = limn_recipe_json(&facts, json, err);
     limn_speech_free(&speech);
@@ -88,7 +88,9 @@ limn_status limn_made_check(const limn_model *model, const limn_request *request
                             limn_error *err) {
     limn_picture *picture = NULL;
     limn_recipe *recipe = NULL;
-    limn_status status = limn_picture_load(path, &picture, err);
+    limn_status status = limn_hashing_wait(model->hashing, err);
+    if (status != LIMN_OK) return status;
+    status = limn_picture_load(path, &picture, err);
     if (status == LIMN_OK && !picture->recipe) status = LIMN_E_INPUT;
     if (status == LIMN_OK) status = limn_recipe_read(picture, &recipe, err);
     if (status == LIMN_OK) {

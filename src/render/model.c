@@ -49,6 +49,9 @@ static limn_status open_all(limn_opening *o) {
     if (status == LIMN_OK) status = limn_open_wishes(o);
     if (status == LIMN_OK) status = limn_open_weights(o, bytes);
     if (status == LIMN_OK) describe(o);
+    if (status == LIMN_OK && o->m->sha256[0] == '\0')
+        status =
+            limn_hashing_start(&o->folder, o->threads > 1, o->m->sha256, &o->m->hashing, o->err);
     return status;
 }
 
@@ -97,6 +100,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
 
 void limn_model_close(limn_model *model) {
     if (!model) return;
+    limn_hashing_end(model->hashing);
     for (int i = 0; i < LIMN_ENCODERS_MOST; i++) limn_tokenizer_close(model->tokenizer[i]);
     limn_loras_close(model->loras);
     limn_embeddings_close(model->embeddings);
@@ -105,6 +109,7 @@ void limn_model_close(limn_model *model) {
 }
 
 limn_model_info limn_model_describe(const limn_model *model) {
+    limn_hashing_wait(model->hashing, NULL);
     return model->info;
 }
 

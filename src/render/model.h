@@ -5,6 +5,7 @@
 #include "decode/decode.h"
 #include "denoise/denoise.h"
 #include "encode/encoder.h"
+#include "render/hashing.h"
 #include "text/embeddings.h"
 #include "text/text.h"
 #include "tokens/tokens.h"
@@ -35,7 +36,9 @@ struct limn_model {
     limn_schedule schedule;
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;
-    char name[256], sha256[65], sampler[32];
+    char name[256], sampler[32];
+    char sha256[65];                        /* there after limn_hashing_wait(hashing) */
+    limn_hashing *hashing;                  /* NULL where sha256 was there when it was opened */
     char taesd_name[256], taesd_sha256[65]; /* of a TAESD from outside; "" else */
     bool int8;                              /* whether the U-Net was loaded so */
     limn_embeddings *embeddings;            /* NULL = none */

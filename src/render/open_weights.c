@@ -1,5 +1,4 @@
 /* A model's weights: found and checked in a first pass, packed in a second. */
-#include "base/team.h"
 #include "render/opening.h"
 
 #include <stdlib.h>
@@ -19,23 +18,6 @@ static limn_status load_parts(limn_opening *o) {
     ld->int8 = false;
     limn_open_decoder(o);
     return ld->status;
-}
-
-/* Hashing and packing, on several threads. */
-typedef struct loading {
-    limn_opening *o;
-    int files;
-    limn_fault fault;
-} loading;
-
-/* Jobs [0, files) hash the files, the others pack the weights. */
-static void load_task(void *ctx, int i) {
-    loading *l = ctx;
-    limn_error err;
-    if (l->fault.status != LIMN_OK) return;
-    limn_status status = i < l->files ? limn_folder_hash_file(l->o->folder, i, &err)
-                                      : limn_load_pack_one(&l->o->loader, i - l->files, &err);
-    if (status != LIMN_OK) limn_fault_keep(&l->fault, status, &err);
 }
 
 limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
@@ -69,12 +51,9 @@ limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *c
     return status;
 }
 
-/* Fills the places from the model's files, and hashes these. */
+/* Fills the places from the model's files. */
 static limn_status pack_weights(limn_opening *o) {
-    loading l = {.o = o, .files = limn_folder_file_count(o->folder), .fault = {.err = o->err}};
-    limn_parallel(o->threads, l.files + o->loader.job_count, load_task, &l);
-    limn_status status = (limn_status)l.fault.status;
-    if (status == LIMN_OK) status = limn_folder_hash(o->folder, o->m->sha256, o->err);
+    limn_status status = limn_load_pack(&o->loader, o->threads);
     if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
     return status == LIMN_OK && o->m->loras ? limn_loras_release_files(o->m->loras, o->err)
                                             : status;
@@ -93,6 +72,9 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     if (status != LIMN_OK) return status;
     if (o->cache && limn_open_cached(o)) return LIMN_OK;
     status = pack_weights(o);
-    if (status == LIMN_OK && o->cache) limn_open_keep(o);
+    if (status != LIMN_OK || !o->cache) return status;
+    status = limn_folder_hash(o->folder, o->m->sha256, o->err);
+    if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
+    if (status == LIMN_OK) limn_open_keep(o);
     return status;
 }

@@ -225,7 +225,8 @@ static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) 
     char *json = NULL, *text = NULL;
     int width, height;
     limn_upscale_size(r->model, r->request, &width, &height);
-    limn_status status = limn_recipe_json(&facts, &json, r->err);
+    limn_status status = limn_hashing_wait(r->model->hashing, r->err);
+    if (status == LIMN_OK) status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);
     if (status == LIMN_OK)
         status = limn_picture_make(width, height, rgb, json, text, now_ms() - r->started_ms, out,

@@ -28,7 +28,7 @@ static void program_folder(char *folder) {
 
 /* Where a cache was wanted and there is none in the end, says why. */
 static void warn_cache(const limn_tool_options *options, const limn_model *model) {
-    const char *said = limn_model_describe(model).cache;
+    const char *said = options->cache ? limn_model_describe(model).cache : "";
     if (strncmp(said, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", said);
 }
 

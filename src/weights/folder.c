@@ -47,6 +47,7 @@ static limn_status open_single(limn_folder *f, limn_error *err) {
     f->files = calloc(1, sizeof *f->files);
     if (f->files == NULL) return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open it", f->path);
     f->room = 1;
+    f->alone = true;
     limn_opened *file = f->files;
     *file = (limn_opened){.relative = strdup(""), .path = strdup(f->path)};
     f->count = 1;

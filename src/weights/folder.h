@@ -41,6 +41,7 @@ struct limn_folder {
     limn_opened *files; /* [count], sorted by relative path; has room for `room` */
     int count, room;
     limn_single *single; /* NULL where it is a folder on the disk */
+    bool alone;          /* it is a single file */
     bool gguf;           /* the single file is one */
     bool counted[LIMN_PARTS];
     limn_aside asides[LIMN_ASIDES_MOST];
@@ -58,6 +59,9 @@ limn_opened *limn_folder_file(limn_folder *f, const char *relative, limn_status 
 /* The same, with its bytes in memory. */
 limn_opened *limn_folder_file_whole(limn_folder *f, const char *relative, limn_status *status,
                                     limn_error *err);
+
+/* Gives back what was read of the file, which stays open. */
+void limn_opened_forget(limn_opened *file);
 
 /* Gives back what the file holds. */
 void limn_opened_release(limn_opened *file);

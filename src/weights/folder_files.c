@@ -48,10 +48,16 @@ char *limn_folder_name_of(const char *path) {
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-void limn_opened_release(limn_opened *file) {
+void limn_opened_forget(limn_opened *file) {
     limn_config_free(file->config);
     limn_tensors_free(file->tensors);
     limn_file_close(&file->bytes);
+    file->config = NULL;
+    file->tensors = NULL;
+}
+
+void limn_opened_release(limn_opened *file) {
+    limn_opened_forget(file);
     limn_source_close(&file->source);
     free(file->relative);
     free(file->path);

@@ -32,15 +32,34 @@ static limn_opened *file_at(const limn_folder *f, int i, const limn_aside **asid
 }
 
 /* Hashes what was read of a file: the bytes in memory, else all of it anew. */
-static limn_status hash_opened(limn_opened *file, limn_error *err) {
-    if (file->bytes.data == NULL) return limn_sha256_source(&file->source, 0, file->hex, err);
+static limn_status hash_opened(limn_opened *file, const atomic_bool *stop, limn_error *err) {
+    if (file->bytes.data == NULL)
+        return limn_sha256_source_unless(stop, &file->source, 0, file->hex, err);
     limn_sha256_of(file->bytes.data, file->bytes.size, file->hex);
     return LIMN_OK;
 }
 
-limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err) {
+limn_status limn_folder_hash_file(limn_folder *f, int i, const atomic_bool *stop, limn_error *err) {
     const limn_aside *aside;
-    return hash_opened(file_at(f, i, &aside), err);
+    limn_opened *file = file_at(f, i, &aside);
+    return file->hex[0] == '\0' ? hash_opened(file, stop, err) : LIMN_OK;
+}
+
+static void forget_single(limn_folder *f) {
+    limn_single_close(f->single);
+    f->single = NULL;
+}
+
+void limn_folder_forget(limn_folder *f) {
+    forget_single(f);
+    for (int i = 0; i < f->aside_count; i++)
+        if (f->asides[i].owned) forget_single(f->asides[i].folder);
+    for (int i = 0; i < limn_folder_file_count(f); i++) {
+        const limn_aside *aside;
+        limn_opened *file = file_at(f, i, &aside);
+        if (file->bytes.data != NULL) hash_opened(file, NULL, NULL); /* cannot fail */
+        limn_opened_forget(file);
+    }
 }
 
 limn_status limn_folder_check(const limn_folder *f, limn_error *err) {
@@ -104,12 +123,10 @@ static line line_of(const limn_opened *file, const limn_aside *aside) {
 limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
     const int count = limn_folder_file_count(f);
     for (int i = 0; i < count; i++) {
-        const limn_aside *aside;
-        limn_opened *file = file_at(f, i, &aside);
-        const limn_status status = file->hex[0] == '\0' ? hash_opened(file, err) : LIMN_OK;
+        const limn_status status = limn_folder_hash_file(f, i, NULL, err);
         if (status != LIMN_OK) return status;
     }
-    if (f->single != NULL && count == 1) {
+    if (f->alone && count == 1) {
         memcpy(hex, f->files[0].hex, 65);
         return LIMN_OK;
     }

@@ -23,6 +23,8 @@
 #ifndef LIMN_WEIGHTS_WEIGHTS_H
 #define LIMN_WEIGHTS_WEIGHTS_H
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "base/file.h"
 
@@ -304,8 +306,9 @@ size_t limn_folder_unused(const limn_folder *f);
 int limn_folder_file_count(const limn_folder *f);
 
 /* Hashes the i-th of them, in sorted order; different i may run on different threads. LIMN_E_INPUT
- * where the file was shortened since it was opened; LIMN_E_IO, LIMN_E_MEMORY. */
-limn_status limn_folder_hash_file(limn_folder *f, int i, limn_error *err);
+ * where the file was shortened since it was opened; LIMN_E_IO, LIMN_E_MEMORY; LIMN_E_CANCELLED soon
+ * after *stop becomes true (stop may be NULL). */
+limn_status limn_folder_hash_file(limn_folder *f, int i, const atomic_bool *stop, limn_error *err);
 
 /* The model's hash, as 64 hex digits. Call it after limn_folder_hash_file for every i and before
  * another file is opened; a file that was not hashed is hashed here, which only costs its time.
@@ -320,6 +323,11 @@ limn_status limn_folder_state(const limn_folder *f, char hex[65], bool *settled,
 /* LIMN_E_INPUT where a file was written to since it was opened: then what was read may be half of
  * one model and half of another, and the hash of neither. LIMN_E_IO. */
 limn_status limn_folder_check(const limn_folder *f, limn_error *err);
+
+/* Forgets all that was read of it, so that it takes little memory, and can do no more than what is
+ * said above of hashes: limn_folder_hash_file, limn_folder_hash, limn_folder_check. What it gave
+ * before (configurations, tensors, bytes) is gone. */
+void limn_folder_forget(limn_folder *f);
 
 /* How many numbers there are in the components whose tensors were asked for so far, integers left
  * out. */

@@ -26,10 +26,12 @@ static const limn_tensors *unet(void) {
 }
 
 static void merge(const limn_tensor *t, const limn_lora_delta *deltas, int count) {
+    static const limn_kernels *kernels;
     limn_merge *m;
     limn_tensor rows;
     limn_error err = {0};
-    limn_status status = limn_merge_start(limn_kernels_pick(), t, deltas, count, &m, &err);
+    if (!kernels) kernels = limn_kernels_pick();
+    limn_status status = limn_merge_start(kernels, t, deltas, count, &m, &err);
     fuzz_told(status, &err);
     for (uint64_t done = 0; done < t->shape[0] && status == LIMN_OK; done += rows.shape[0])
         fuzz_must(limn_merge_next(m, &rows, &err) == LIMN_OK && rows.shape[0] > 0);

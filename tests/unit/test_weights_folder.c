@@ -144,7 +144,7 @@ static void component_at_the_top(void **state) {
 /* ---- the hash -------------------------------------------------------------------------------- */
 
 static void hash_task(void *ctx, int i) {
-    limn_folder_hash_file(ctx, i, NULL);
+    limn_folder_hash_file(ctx, i, NULL, NULL);
 }
 
 /* The first 64 characters that a shell command prints. */
