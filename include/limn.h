@@ -578,6 +578,15 @@ LIMN_API const char *limn_recipe_taesd_sha256(const limn_recipe *recipe); /* see
 LIMN_API int limn_recipe_lora_count(const limn_recipe *recipe);
 LIMN_API limn_lora_info limn_recipe_lora(const limn_recipe *recipe, int i); /* see above */
 
+/* The textual inversions that a recipe's prompts named: "NAME (first digits of its hash...), ...",
+ * "" where there were none. */
+LIMN_API const char *limn_recipe_embeddings(const limn_recipe *recipe);
+
+/* The same of what a model would draw from a request. *out is the caller's, for free().
+ * LIMN_E_USAGE where the request cannot be drawn, LIMN_E_MEMORY. */
+LIMN_API limn_status limn_request_embeddings(const limn_model *model, const limn_request *request,
+                                             char **out, limn_error *error);
+
 /* Releases a recipe. NULL is fine. */
 LIMN_API void limn_recipe_free(limn_recipe *recipe);
 

@@ -34,7 +34,8 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
                             (const char **)&r->model_name,
                             (const char **)&r->model_sha256,
                             (const char **)&r->taesd_name,
-                            (const char **)&r->taesd_sha256};
+                            (const char **)&r->taesd_sha256,
+                            (const char **)&r->embeddings};
     limn_status status = keep(&r->request.schedule, "model", err);
     if (!status) status = keep(&r->request.rng, "torch", err);
     if (!status) status = keep(&r->request.prompt_syntax, "plain", err);
@@ -103,6 +104,7 @@ void limn_recipe_free(limn_recipe *recipe) {
     free(recipe->model_sha256);
     free(recipe->taesd_name);
     free(recipe->taesd_sha256);
+    free(recipe->embeddings);
     free(recipe);
 }
 
@@ -128,6 +130,16 @@ const char *limn_recipe_taesd_name(const limn_recipe *recipe) {
 
 const char *limn_recipe_taesd_sha256(const limn_recipe *recipe) {
     return recipe->taesd_sha256;
+}
+
+const char *limn_recipe_embeddings(const limn_recipe *recipe) {
+    return recipe->embeddings;
+}
+
+void limn_recipe_list_embedding(limn_image_buffer *list, const char *name, const char *sha256) {
+    if (list->size > 0) limn_image_add_text(list, ", ");
+    limn_image_add_text(list, name);
+    limn_image_add_format(list, " (%.12s...)", sha256);
 }
 
 int limn_recipe_contract(const limn_recipe *recipe) {

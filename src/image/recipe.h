@@ -2,6 +2,7 @@
 #ifndef LIMN_IMAGE_RECIPE_H
 #define LIMN_IMAGE_RECIPE_H
 
+#include "image/buffer.h"
 #include "image/image.h"
 
 /* A request whose strings are the recipe's own, from malloc. */
@@ -10,6 +11,7 @@ struct limn_recipe {
     char *model_name, *model_sha256; /* "" where unknown */
     char *precision;                 /* "float32" where unknown */
     char *taesd_name, *taesd_sha256; /* "" where the model's own decoder was used */
+    char *embeddings;                /* as limn_recipe_embeddings gives them */
     int contract;                    /* 0 where unknown */
     limn_lora_info *loras;           /* [lora_count], names and hashes its own; NULL = none */
     int lora_count;
@@ -25,6 +27,9 @@ limn_status limn_recipe_keep(const char **slot, const char *text, size_t size, l
 /* Adds a LoRA, whose name and hash are copied. LIMN_E_MEMORY. */
 limn_status limn_recipe_add_lora(limn_recipe *recipe, const char *name, const char *sha256,
                                  double scale, limn_error *err);
+
+/* Adds a textual inversion to a list of them, as limn_recipe_embeddings gives it. */
+void limn_recipe_list_embedding(limn_image_buffer *list, const char *name, const char *sha256);
 
 /* Takes a setting out of a picture: as limn_recipe_set, but a wrong value is LIMN_E_INPUT, and the
  * name of a sampler, schedule, generator or precision that limn does not have is kept as it is, so

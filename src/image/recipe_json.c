@@ -109,6 +109,24 @@ static limn_status take_loras(const json_t *object, limn_recipe *recipe, limn_er
     return status;
 }
 
+/* Takes the textual inversions that the prompts named. */
+static limn_status take_embeddings(const json_t *object, limn_recipe *recipe, limn_error *err) {
+    const json_t *all = json_object_get(object, "embeddings"), *one;
+    limn_image_buffer list = {0};
+    size_t i;
+    json_array_foreach(all, i, one) {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        const char *sha256 = json_string_value(json_object_get(one, "sha256"));
+        limn_recipe_list_embedding(&list, name ? name : "?", sha256 ? sha256 : "?");
+    }
+    char *text;
+    limn_status status = limn_image_take(&list, &text, err);
+    if (status != LIMN_OK) return status;
+    free(recipe->embeddings);
+    recipe->embeddings = text;
+    return LIMN_OK;
+}
+
 /* Takes the settings that are there. */
 static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn_error *err) {
     int count;
@@ -153,6 +171,7 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     if (!status && json_object_get(object, "precision"))
         status = take(object, "precision", IS_TEXT, recipe, err);
     if (!status) status = take_loras(object, recipe, err);
+    if (!status) status = take_embeddings(object, recipe, err);
     if (!status) status = take_source(object, "init", &recipe->request.init, err);
     if (!status) status = take_source(object, "mask", &recipe->request.mask, err);
     if (!status) status = take_model(object, recipe, err);

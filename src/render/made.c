@@ -1,4 +1,5 @@
 #include "render/made.h"
+#include "image/recipe.h"
 #include "render/plan.h"
 #include "render/speech.h"
 #include <stdlib.h>
@@ -27,11 +28,29 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
     limn_recipe_facts facts = limn_made_facts(model, &settled);
     limn_speech speech = {0};
     limn_status status = limn_hashing_wait(model->hashing, err);
-    if (status == LIMN_OK && model->embeddings) status = limn_speech_make(model, &settled, &speech, err);
+    if (status == LIMN_OK && model->embeddings)
+        status = limn_speech_make(model, &settled, &speech, err);
     facts.embeddings_used = speech.used;
     if (status == LIMN_OK) status = limn_recipe_json(&facts, json, err);
     limn_speech_free(&speech);
     return status;
+}
+
+limn_status limn_request_embeddings(const limn_model *model, const limn_request *request,
+                                    char **out, limn_error *error) {
+    limn_request settled = *request;
+    limn_speech speech = {0};
+    limn_image_buffer list = {0};
+    *out = NULL;
+    limn_request_settle(model, &settled);
+    limn_status status = LIMN_OK;
+    if (model->embeddings) status = limn_speech_make(model, &settled, &speech, error);
+    for (int i = 0; speech.used && i < model->embeddings->count; i++) {
+        const limn_embedding *e = &model->embeddings->list[i];
+        if (speech.used[i]) limn_recipe_list_embedding(&list, e->name, e->sha256);
+    }
+    limn_speech_free(&speech);
+    return status == LIMN_OK ? limn_image_take(&list, out, error) : status;
 }
 
 /* Whether a recipe names the model's LoRAs, in their order. */

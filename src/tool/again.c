@@ -16,6 +16,20 @@ static int change(const limn_tool_options *o, limn_recipe *recipe) {
     return LIMN_OK;
 }
 
+/* The words of the prompt must stand for what they stood for; with --set it may be another one. */
+static void warn_embeddings(const limn_tool_again_job *job) {
+    const char *was = limn_recipe_embeddings(job->recipe);
+    char *is = NULL;
+    if (job->options->sets > 0 || limn_recipe_contract(job->recipe) == 0) return;
+    limn_status status = limn_request_embeddings(job->model, &job->request, &is, NULL);
+    if (status == LIMN_OK && strcmp(was, is) != 0)
+        limn_tool_warn(job->options,
+                       "%s was drawn with %s%s, this is drawn with %s%s (--embeddings)", job->path,
+                       was[0] ? "the embeddings " : "no embeddings", was,
+                       is[0] ? "the embeddings " : "none", is);
+    free(is);
+}
+
 /* Says before the work what cannot come out the same. */
 static void warn_differences(const limn_tool_again_job *job) {
     limn_model_info info = limn_model_describe(job->model);
@@ -40,6 +54,7 @@ static void warn_differences(const limn_tool_again_job *job) {
         limn_tool_warn(job->options, "%s was drawn under numeric contract %d, this is %d",
                        job->path, contract, LIMN_CONTRACT);
     }
+    warn_embeddings(job);
 }
 
 /* Draws the recipe as it is, compares, and keeps the new picture where -o says so. */

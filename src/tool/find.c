@@ -28,7 +28,7 @@ static void program_folder(char *folder) {
 
 /* Where a cache was wanted and there is none in the end, says why. */
 static void warn_cache(const limn_tool_options *options, const limn_model *model) {
-    const char *said = options->cache ? limn_model_describe(model).cache : "";
+    const char *said = limn_model_describe(model).cache;
     if (strncmp(said, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", said);
 }
 
@@ -56,9 +56,9 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
         status = (int)limn_model_open(path, &how, out, &error);
         if (status != LIMN_OK) limn_tool_fail_with(&error);
     }
+    if (status == LIMN_OK && loras.count > 0) limn_tool_warn_loras(options, *out);
+    if (status == LIMN_OK && options->cache) warn_cache(options, *out);
     limn_tool_loras_free(&loras);
-    if (status == LIMN_OK) limn_tool_warn_loras(options, *out);
-    if (status == LIMN_OK) warn_cache(options, *out);
     return status;
 }
 

@@ -99,6 +99,19 @@ static int remove_folder(void **state) {
     return rmdir(folder);
 }
 
+/* Whether a picture's recipe names what the model has for its request. */
+static void assert_same_list(const limn_model *m, const limn_picture *p, bool same) {
+    limn_recipe *recipe;
+    char *now;
+    assert_int_equal(limn_recipe_read(p, &recipe, NULL), LIMN_OK);
+    const limn_request *q = limn_recipe_request(recipe);
+    assert_int_equal(limn_request_embeddings(m, q, &now, NULL), LIMN_OK);
+    assert_int_equal(strcmp(limn_recipe_embeddings(recipe), now) == 0, same);
+    if (!same) assert_string_equal(now, "");
+    free(now);
+    limn_recipe_free(recipe);
+}
+
 static void test_vectors(void **state) {
     (void)state;
     limn_model *m = open_model(folder), *without = open_model(NULL);
@@ -113,6 +126,9 @@ static void test_vectors(void **state) {
     assert_non_null(strstr(word->recipe, "\"embeddings\":[{\"name\":\"redapple\",\"sha256\":\""));
     assert_non_null(strstr(word->recipe, "\"prompt_syntax\":\"a1111\""));
     assert_non_null(strstr(word->parameters, "TI hashes: \"redapple: "));
+    assert_same_list(m, word, true);
+    assert_same_list(m, tokens, true);
+    assert_same_list(without, word, false);
     limn_picture *all[] = {word, tokens, named, unknown};
     for (int i = 0; i < 4; i++) limn_picture_free(all[i]);
     limn_model_close(m);
