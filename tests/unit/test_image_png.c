@@ -495,6 +495,25 @@ static void test_structure(void **state) {
     limn_picture_free(p);
 }
 
+/* A chunk that is read and whose sum is wrong was damaged on its way. Others are passed over. */
+static void test_wrong_sums(void **state) {
+    (void)state;
+    limn_picture *p = make(8, 8, "{\"prompt\":\"x\"}", "x\nSteps: 1");
+    size_t size;
+    uint8_t *bytes = encode(p, &size);
+    const size_t chunks[] = {8, find_chunk(bytes, size, "tEXt", 0), /* parameters */
+                             find_chunk(bytes, size, "iTXt", 0),    /* limn */
+                             find_chunk(bytes, size, "IDAT", 0)};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        uint8_t *sum = bytes + chunks[i] + 8 + read_u32(bytes + chunks[i]);
+        sum[3] ^= 1;
+        assert_refused(bytes, size, "damaged");
+        sum[3] ^= 1;
+    }
+    free(bytes);
+    limn_picture_free(p);
+}
+
 static void test_make_checks_sizes(void **state) {
     (void)state;
     limn_picture *p = NULL;
@@ -521,6 +540,7 @@ int main(void) {
         cmocka_unit_test(test_promises_that_cannot_be_kept),
         cmocka_unit_test(test_text_bomb),
         cmocka_unit_test(test_structure),
+        cmocka_unit_test(test_wrong_sums),
         cmocka_unit_test(test_make_checks_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

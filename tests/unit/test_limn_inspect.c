@@ -69,6 +69,27 @@ static void a_folder_and_its_hash(void **state) {
     limn_report_free(r);
 }
 
+/* A part from elsewhere counts as if it lay where it stands for (docs/formats.md). */
+static void a_part_from_elsewhere_and_the_hash(void **state) {
+    static const limn_open_options same[] = {{.vae = TINY "/vae"},
+                                             {.vae = TINY},
+                                             {.text_encoder = TINY "/text_encoder"},
+                                             {.tokenizer = TINY "/tokenizer"}};
+    static const limn_open_options other = {.vae = TINY "/vae/diffusion_pytorch_model.safetensors"};
+    (void)state;
+    limn_report *own = inspect(TINY, NULL, true), *r;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        r = inspect(TINY, &same[i], true);
+        assert_string_equal(r->sha256, own->sha256);
+        limn_report_free(r);
+    }
+    r = inspect(TINY, &other, true); /* a file of its own is called "vae" */
+    assert_string_not_equal(r->sha256, own->sha256);
+    assert_int_equal(strlen(r->sha256), 64);
+    limn_report_free(r);
+    limn_report_free(own);
+}
+
 static void a_published_file(void **state) {
     (void)state;
     published_write(PUBLISHED_SDXL, 4, at("sd_xl_base_1.0.safetensors"));
@@ -156,6 +177,7 @@ static void parts_alone_and_files_that_are_none(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_and_its_hash),
+        cmocka_unit_test(a_part_from_elsewhere_and_the_hash),
         cmocka_unit_test(a_published_file),
         cmocka_unit_test(everything_that_is_wrong),
         cmocka_unit_test(parts_alone_and_files_that_are_none),

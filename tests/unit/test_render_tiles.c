@@ -45,6 +45,22 @@ static void test_cut(void **state) {
     check_cut(33, 16, 16);
 }
 
+/* The ramp is the same from both ends: rising from the left is falling from the right. */
+static void test_ramp(void **state) {
+    (void)state;
+    limn_tiles t = limn_tiles_cut(40, 16, 8);
+    int last = t.count - 1, end_px = 40 * 8 - 1;
+    assert_int_equal(t.count, 3);
+    assert_int_equal(limn_tiles_at(&t, 1), 12);
+    for (int i = 0; i < t.count; i++)
+        for (int px = 0; px <= end_px; px++)
+            assert_true(limn_tiles_weight(&t, i, px) ==
+                        limn_tiles_weight(&t, last - i, end_px - px));
+    /* tiles 0 and 1 share 12 to 16: 96 to 128 px, with a ramp of 16 px in the middle */
+    assert_true(limn_tiles_weight(&t, 1, 103) == 0 && limn_tiles_weight(&t, 1, 120) == 1);
+    assert_true(limn_tiles_weight(&t, 1, 104) == 0.5f / 16);
+}
+
 static limn_request request_of(const limn_model *m) {
     limn_request r;
     limn_request_defaults(m, &r);
@@ -140,6 +156,7 @@ static void test_limit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_ramp),
         cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_limit),
     };
