@@ -13,7 +13,9 @@
 
 #include <jerror.h>
 
-#define SCANS_MOST  100    /* a progressive file of a camera or a program has about ten */
+#define SCANS_MOST  100 /* a progressive file of a camera or a program has about ten */
+#define SCANS_FREE  16  /* more are to be worth their time: so many blocks for a byte at most */
+#define BLOCKS_MOST 64
 #define EXIF_MARKER 0xE1   /* APP1 */
 #define EXIF_MOST   0xFFFF /* bytes: all that a marker can hold */
 
@@ -24,6 +26,7 @@ typedef struct jpeg_reader {
     struct jpeg_progress_mgr progress;
     struct jpeg_decompress_struct jpeg;
     jmp_buf jump;
+    size_t size; /* of the file */
     uint8_t *rgb;
     int turn; /* EXIF's orientation, 1 to 8 */
     bool no_memory;
@@ -66,7 +69,12 @@ static void fail(jpeg_reader *r, const char *why) {
 /* Each scan goes over the whole picture, however few bytes it takes in the file. */
 static void on_progress(j_common_ptr jpeg) {
     jpeg_reader *r = jpeg->client_data;
-    if (r->jpeg.input_scan_number > SCANS_MOST) fail(r, "it has more than 100 scans");
+    size_t scans = (size_t)r->jpeg.input_scan_number;
+    size_t blocks = (size_t)r->jpeg.image_width * r->jpeg.image_height / 64;
+    if (scans > SCANS_MOST) fail(r, "it has more than 100 scans");
+    size_t read = r->size - r->jpeg.src->bytes_in_buffer;
+    if (scans > SCANS_FREE && scans * blocks / BLOCKS_MOST > read)
+        fail(r, "it has more scans than they have bytes for");
 }
 
 /* ---- EXIF --------------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ static void turn_upright(const uint8_t *in, int w, int h, int turn, uint8_t *out
  */
 
 /* Refuses what cannot be, or would take more than the file is worth. */
-static void check_header(jpeg_reader *r, size_t size) {
+static void check_header(jpeg_reader *r) {
     const struct jpeg_decompress_struct *j = &r->jpeg;
     size_t w = j->image_width, h = j->image_height;
     if (w > LIMN_PICTURE_SIDE_MOST || h > LIMN_PICTURE_SIDE_MOST || w * h > LIMN_PNG_PIXELS_MOST)
@@ -132,29 +140,29 @@ static void check_header(jpeg_reader *r, size_t size) {
         fail(r, "its colours are neither grey nor of three parts; save it as RGB");
     /* Every block of the coarsest part takes a bit at least. */
     size_t blocks = w * h / 64 / (size_t)(j->max_h_samp_factor * j->max_v_samp_factor);
-    if (size < blocks / 8) fail(r, "the file is too short for its pixels");
+    if (r->size < blocks / 8) fail(r, "the file is too short for its pixels");
 }
 
-static bool read_guarded(jpeg_reader *r, const uint8_t *data, size_t size) {
+static bool read_guarded(jpeg_reader *r, const uint8_t *data) {
     struct jpeg_decompress_struct *j = &r->jpeg;
     if (setjmp(r->jump)) return false;
     jpeg_create_decompress(j);
     j->progress = &r->progress;
-    jpeg_mem_src(j, data, size);
+    jpeg_mem_src(j, data, r->size);
     jpeg_save_markers(j, EXIF_MARKER, EXIF_MOST);
     jpeg_read_header(j, TRUE);
-    check_header(r, size);
+    check_header(r);
     for (jpeg_saved_marker_ptr m = j->marker_list; m && r->turn == 1; m = m->next)
         r->turn = orientation_of(m->data, m->data_length);
     j->out_color_space = JCS_RGB;
     j->dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(j); /* with several scans, reads them all */
     size_t row = (size_t)j->image_width * 3;
     r->rgb = malloc(row * j->image_height);
     if (!r->rgb) {
         r->no_memory = true;
         return false;
     }
-    jpeg_start_decompress(j);
     while (j->output_scanline < j->output_height) {
         JSAMPROW line = r->rgb + row * j->output_scanline;
         jpeg_read_scanlines(j, &line, 1);
@@ -180,7 +188,7 @@ static limn_status hand_over(jpeg_reader *r, limn_picture **out, limn_error *err
 
 limn_status limn_jpeg_decode(const char *name, const uint8_t *data, size_t size, limn_picture **out,
                              limn_error *err) {
-    jpeg_reader r = {.turn = 1};
+    jpeg_reader r = {.turn = 1, .size = size};
     limn_status status;
     r.jpeg.err = jpeg_std_error(&r.errors);
     r.jpeg.client_data = &r;
@@ -188,7 +196,7 @@ limn_status limn_jpeg_decode(const char *name, const uint8_t *data, size_t size,
     r.errors.emit_message = on_message;
     r.errors.output_message = on_output;
     r.progress.progress_monitor = on_progress;
-    if (read_guarded(&r, data, size))
+    if (read_guarded(&r, data))
         status = hand_over(&r, out, err);
     else if (r.no_memory)
         status = limn_fail(err, LIMN_E_MEMORY, "%s: no memory for a picture of %u x %u pixels",
