@@ -181,6 +181,10 @@ LIMN_API void limn_model_close(limn_model *model);
  * limn_model_open), and where it cannot be found leaves it "". */
 LIMN_API limn_model_info limn_model_describe(const limn_model *model);
 
+/* What limn had to assume of a model, a sentence a line; "" = nothing. Lives as long as the model.
+ * Cannot fail, and waits for nothing. */
+LIMN_API const char *limn_model_notes(const limn_model *model);
+
 /* Describes the i-th of a model's LoRA files; i is below limn_model_info.lora_count. Strings live
  * as long as the model. Cannot fail. */
 LIMN_API limn_lora_info limn_model_lora(const limn_model *model, int i);
@@ -232,6 +236,7 @@ typedef struct limn_tensor_info {
 typedef struct limn_report {
     const char *name;         /* the file's or folder's */
     const char *container;    /* "folder", "safetensors" or "gguf" */
+    const char *kind;         /* "LoRA", "VAE" ... where it is no model by itself; else "" */
     const char *family;       /* "sd1"; "" where there is no U-Net to tell it by */
     const char *family_label; /* "Stable Diffusion 1.x" */
     uint64_t bytes;           /* of all files that were looked at */
@@ -251,7 +256,8 @@ typedef struct limn_report {
     int width, height, steps; /* what it is drawn with where nobody says otherwise */
     double guidance;
     const char *sampler, *prediction;
-    bool zero_snr; /* its schedule ends in pure noise */
+    bool zero_snr;     /* its schedule ends in pure noise */
+    const char *notes; /* what limn had to assume, a sentence a line; "" = nothing */
 } limn_report;
 
 /* Looks at a model, or at a part of one, at `path`.
@@ -314,7 +320,7 @@ typedef struct limn_request {
     const char *sampler;  /* a name from limn_samplers */
     const char *schedule; /* a name from limn_schedules; "model" = as the model was trained */
     const char *rng;      /* "torch" or "philox" */
-    double eta;           /* DDIM's noise, 0 to 1; other samplers do not read it */
+    double eta;           /* the noise of DDIM and TCD, 0 to 1; other samplers do not read it */
 
     /* From here on 0 and NULL = not used. Numbers of this kind are listed by limn_settings. */
     int cache_interval; /* above 1: the whole U-Net only every so many evaluations, between them

@@ -22,6 +22,7 @@ static const limn_choice samplers[] = {
     {"kdpm2_a", "DPM2 a", "DPM2 with fresh noise in every step"},
     {"deis", "DEIS", "as DPM++ 2M, on the noise in place of the picture"},
     {"lcm", "LCM", "for models distilled to draw in 1 to 8 steps"},
+    {"tcd", "TCD", "for models distilled so; with --eta 0.3, some noise too"},
     {"ddpm", "DDPM", "the first diffusion sampler; wants hundreds of steps"},
 };
 

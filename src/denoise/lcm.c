@@ -17,7 +17,7 @@ static void distilled_steps(const limn_schedule *s, int n, double *t) {
     }
 }
 
-static void plan(limn_sampling *run, const limn_schedule *s) {
+void limn_steps_distilled(limn_sampling *run, const limn_schedule *s) {
     limn_steps_alphas(run, s, false, 1);
     if (s->spacing_chosen || s->sigmas != LIMN_SIGMAS_SPACED) return;
     distilled_steps(s, run->steps, run->timesteps);
@@ -49,7 +49,7 @@ const limn_sampler limn_sampler_lcm = {
     .name = "lcm",
     .spacing = LIMN_SPACING_LEADING,
     .calls = limn_calls_one,
-    .plan = plan,
+    .plan = limn_steps_distilled,
     .step = step,
     .noisy = noisy,
 };

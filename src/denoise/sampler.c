@@ -11,7 +11,7 @@ static const limn_sampler *const samplers[] = {
     &limn_sampler_dpmpp_3m, &limn_sampler_unipc,        &limn_sampler_ddim,
     &limn_sampler_pndm,     &limn_sampler_lms,          &limn_sampler_kdpm2,
     &limn_sampler_kdpm2_a,  &limn_sampler_deis,         &limn_sampler_lcm,
-    &limn_sampler_ddpm,
+    &limn_sampler_tcd,      &limn_sampler_ddpm,
 };
 
 #define COUNT ((int)(sizeof samplers / sizeof samplers[0]))

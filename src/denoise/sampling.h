@@ -74,6 +74,7 @@ extern const limn_sampler limn_sampler_ddim;         /* ddim.c */
 extern const limn_sampler limn_sampler_ddpm;         /* ddpm.c */
 extern const limn_sampler limn_sampler_pndm;         /* pndm.c */
 extern const limn_sampler limn_sampler_lcm;          /* lcm.c */
+extern const limn_sampler limn_sampler_tcd;          /* tcd.c */
 extern const limn_sampler limn_sampler_euler;        /* euler.c */
 extern const limn_sampler limn_sampler_euler_a;      /* euler_a.c */
 extern const limn_sampler limn_sampler_heun;         /* heun.c */
@@ -129,6 +130,10 @@ void limn_steps_alphas(limn_sampling *run, const limn_schedule *s, bool equal, d
 
 /* alpha-bar after the last step: 1, or that of step 0. `otherwise` is the class's own default. */
 double limn_steps_last_alpha(const limn_schedule *s, bool otherwise);
+
+/* Fills a run's timesteps, now and next (alpha-bar) from the steps that a model was distilled with,
+ * or as the schedule was chosen to be (lcm.c). */
+void limn_steps_distilled(limn_sampling *run, const limn_schedule *s);
 
 /* Fills next from now[calls + 1], for one call a step. */
 void limn_steps_chain(limn_sampling *run);

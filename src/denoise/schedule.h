@@ -70,6 +70,7 @@ typedef struct limn_schedule {
     int original_steps;      /* LCM: the steps it was distilled with */
     double timestep_scaling; /* LCM's boundary condition */
     char sampler[16];        /* the sampler of the configuration's class; "" where it has none */
+    char note[160];          /* how that differs from the class, a sentence; "" = not */
 } limn_schedule;
 
 /* Reads a scheduler_config.json. LIMN_E_INPUT for a schedule or setting that limn does not know,

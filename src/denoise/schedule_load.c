@@ -1,5 +1,6 @@
 /* Reading scheduler_config.json, in diffusers' form. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -27,7 +28,7 @@ static const struct {
     {"DEISMultistepScheduler", "deis"},
     {"UniPCMultistepScheduler", "unipc"},
     {"LCMScheduler", "lcm"},
-    {"TCDScheduler", "lcm"},
+    {"TCDScheduler", "tcd"},
     {"SASolverScheduler", "unipc"},
 };
 
@@ -109,6 +110,14 @@ static limn_status read_class(const limn_config *c, limn_schedule *s, limn_error
     if (dpm && (algorithm == 1 || algorithm == 3)) sampler = "dpmpp_2m_sde";
     if (dpm && algorithm == 0 && s->solver_order == 3) sampler = "dpmpp_3m";
     strcpy(s->sampler, sampler);
+    /* What limn does not have is run as its nearest kin, and said. */
+    bool first_kind =
+        (dpm || strcmp(sampler, "dpmpp_2s") == 0) && (algorithm == 2 || algorithm == 3);
+    if (first_kind || strcmp(name, "SASolverScheduler") == 0)
+        snprintf(s->note, sizeof s->note,
+                 "the model's own sampler is %s%s%s, which limn does not have; %s is the nearest",
+                 name, first_kind ? " with algorithm_type " : "",
+                 first_kind ? algorithms[algorithm] : "", sampler);
     return LIMN_OK;
 }
 

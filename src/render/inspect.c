@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "render/opening.h"
 #include "weights/family.h"
+#include "weights/folder.h"
 
 #define PARTS_MOST  4
 #define FAULTS_MOST 50
@@ -95,7 +96,8 @@ static void find_parts(inspection *s, bool joined) {
     for (int i = 0; i < PARTS_MOST; i++) {
         char file[80];
         snprintf(file, sizeof file, "%s/config.json", part_names[i]);
-        if (i == PARTS_MOST - 1 && !joined && !limn_folder_has(f, file)) continue;
+        const bool may_lack = s->report.kind[0] || (i == PARTS_MOST - 1 && !joined);
+        if (may_lack && !limn_folder_has(f, file)) continue;
         if (!fine(s, limn_folder_config(f, file, &s->configs[i], &s->fault))) continue;
         if (!fine(s, limn_folder_tensors(f, part_names[i], &s->sets[i], &s->fault))) continue;
         limn_part_info *part = &s->parts[s->report.part_count++];
@@ -184,7 +186,22 @@ static bool try_whole(inspection *s) {
            fine(s, limn_open_wishes(o));
 }
 
+/* A file that is no model by itself: says so, and looks at it where it is a part of one. */
+static void look_at_kind(inspection *s, const limn_kind *kind) {
+    s->report.kind = kind->name;
+    fine(s, limn_kind_refuse(kind, limn_folder_name(s->o.folder), &s->fault));
+    if (!kind->part) return;
+    find_parts(s, false);
+    s->m.encoders = 1;
+    try_networks(s);
+}
+
 static void look(inspection *s) {
+    const limn_kind *kind = limn_folder_kind(s->o.folder);
+    if (kind != NULL) {
+        look_at_kind(s, kind);
+        return;
+    }
     limn_report *r = &s->report;
     limn_opening *o = &s->o;
     char index[] = "model_index.json";
@@ -254,9 +271,11 @@ limn_status limn_inspect(const char *path, const limn_open_options *options, boo
                           .err = &s->fault};
     s->list = (limn_fault_list){.ctx = s, .add = add_fault};
     s->m.kernels = limn_kernels_pick();
-    *r = (limn_report){.family = "",
+    *r = (limn_report){.kind = "",
+                       .family = "",
                        .family_label = "",
                        .sampler = "",
+                       .notes = s->m.notes,
                        .prediction = "",
                        .parts = s->parts,
                        .faults = (const char *const *)s->faults,

@@ -113,6 +113,10 @@ limn_model_info limn_model_describe(const limn_model *model) {
     return model->info;
 }
 
+const char *limn_model_notes(const limn_model *model) {
+    return model->notes;
+}
+
 limn_lora_info limn_model_lora(const limn_model *model, int i) {
     return limn_loras_info(model->loras)[i];
 }

@@ -44,6 +44,7 @@ struct limn_model {
     limn_embeddings *embeddings;            /* NULL = none */
     limn_loras *loras;                      /* what was merged into it; NULL = nothing */
     char cache[400];                        /* limn_model_info.cache */
+    char notes[400];                        /* limn_model_notes */
 };
 
 /* What decodes the model's latents. */

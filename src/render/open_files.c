@@ -1,5 +1,6 @@
 /* A model folder's configurations, tensors and tokenizers. */
 #include "render/opening.h"
+#include "weights/kind.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@ static const limn_pipeline pipelines[] = {
     {"StableDiffusionInpaintPipeline", false, true},
     {"StableDiffusionInstructPix2PixPipeline", false, false},
     {"StableDiffusionXLInpaintPipeline", true, false},
+    {"StableDiffusionXLImg2ImgPipeline", true, false},
     {"LatentConsistencyModelPipeline", false, false},
 };
 
@@ -41,6 +43,13 @@ static limn_status open_schedule(limn_opening *o) {
         limn_folder_config(o->folder, "scheduler/scheduler_config.json", &scheduler, o->err);
     if (status != LIMN_OK) return status;
     status = limn_schedule_load(scheduler, &o->m->schedule, o->err);
+    if (status != LIMN_OK) return status;
+    const char *notes[] = {o->m->schedule.note, limn_folder_note(o->folder)};
+    size_t used = 0;
+    for (int i = 0; i < 2; i++)
+        if (notes[i][0])
+            used += (size_t)snprintf(o->m->notes + used, sizeof o->m->notes - used, "%s%s",
+                                     used > 0 ? "\n" : "", notes[i]);
     if (o->pipeline->corrects) {
         o->m->schedule.clip_sample = false;
         o->m->schedule.steps_offset = 1;
@@ -52,6 +61,11 @@ limn_status limn_open_configs(limn_opening *o) {
     limn_model *m = o->m;
     limn_status status = limn_folder_config(o->folder, "model_index.json", &o->index, o->err);
     if (status == LIMN_OK) status = find_pipeline(o);
+    if (status != LIMN_OK) return status;
+    bool scores;
+    status = limn_config_bool(o->index, "requires_aesthetics_score", false, &scores, o->err);
+    if (status == LIMN_OK && scores)
+        status = limn_kind_refuse(limn_kind_refiner(), m->name, o->err);
     if (status != LIMN_OK) return status;
     m->joined = o->pipeline->joined;
     m->encoders = m->joined ? 2 : 1;

@@ -233,9 +233,7 @@ static limn_status resolve(const limn_model *model, limn_request *request, limn_
     if (status == LIMN_OK) status = check_settings(model, request, err);
     if (status == LIMN_OK) status = check_names(request, err);
     if (status != LIMN_OK) return status;
-    limn_schedule schedule = model->schedule;
-    status = limn_schedule_ask(&schedule, request, err);
-    if (status == LIMN_OK) status = limn_start_check(model, request, err);
+    status = limn_start_check(model, request, err);
     return status == LIMN_OK ? check_second(model, request, err) : status;
 }
 

@@ -32,6 +32,16 @@ static void warn_cache(const limn_tool_options *options, const limn_model *model
     if (strncmp(said, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", said);
 }
 
+/* Says what limn had to assume of the model. */
+static void note_assumptions(const limn_tool_options *options, const limn_model *model) {
+    const char *notes = limn_model_notes(model);
+    while (*notes) {
+        size_t length = strcspn(notes, "\n");
+        limn_tool_note(options, "%.*s", (int)length, notes);
+        notes += length + (notes[length] == '\n');
+    }
+}
+
 static int open_model(const limn_tool_options *options, const limn_recipe *recipe, const char *path,
                       limn_model **out) {
     limn_tool_loras loras;
@@ -59,6 +69,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
     if (status == LIMN_OK && loras.count > 0) limn_tool_warn_loras(options, *out);
     if (status == LIMN_OK && options->cache) warn_cache(options, *out);
     limn_tool_loras_free(&loras);
+    if (status == LIMN_OK) note_assumptions(options, *out);
     return status;
 }
 

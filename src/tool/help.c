@@ -16,7 +16,7 @@ void limn_tool_help(FILE *to) {
           "  -g, --guidance X       how closely to keep to the prompt; 1 = loosely\n"
           "      --negative TEXT    what to stay away from    --prompt-syntax plain\n"
           "      --sampler NAME     --schedule NAME, --rng NAME: see limn samplers\n"
-          "      --eta X            DDIM's noise, 0 to 1     --guidance-range 0.2:0.8\n"
+          "      --eta X            DDIM's, TCD's noise       --guidance-range 0.2:0.8\n"
           "      --init FILE        draw from this picture, of which --strength X is lost;\n"
           "                         --mask FILE: its white alone. --upscale X: then larger\n"
           "      --precision NAME   float32, or int8: less memory, nearly the same picture\n"

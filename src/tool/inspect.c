@@ -14,11 +14,23 @@ static void print_shape(const limn_tensor_info *t) {
     putchar(']');
 }
 
+/* Sentences, one a line. */
+static void print_notes(const char *notes) {
+    char line[400];
+    for (const char *what = "note"; *notes; what = "") {
+        size_t length = strcspn(notes, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, notes);
+        print_line(what, line);
+        notes += length + (notes[length] == '\n');
+    }
+}
+
 static void show_words(const limn_report *r, bool tensors) {
     print_line("name", r->name);
     print_line("kind", strcmp(r->container, "folder") == 0 ? "folder in diffusers' layout"
                        : strcmp(r->container, "gguf") == 0 ? "one file, GGUF"
                                                            : "one file, safetensors");
+    if (r->kind[0]) print_line("is", r->kind);
     print_line("family", r->family[0] ? r->family_label : "cannot be told without a U-Net");
     printf("%-16s%" PRIu64 " bytes\n", "size", r->bytes);
     if (r->sha256[0]) print_line("sha256", r->sha256);
@@ -36,6 +48,7 @@ static void show_words(const limn_report *r, bool tensors) {
         if (r->sampler[0]) printf("sampler %s, ", r->sampler);
         printf("%s%s\n", r->prediction, r->zero_snr ? ", zero terminal SNR" : "");
     }
+    print_notes(r->notes);
     for (int i = 0; i < r->fault_count; i++) print_line(i == 0 ? "wrong" : "", r->faults[i]);
     if (r->more > 0) printf("%-16sand %d more\n", "", r->more);
     for (size_t i = 0; tensors && i < r->tensor_count; i++) {
@@ -83,6 +96,7 @@ static void show_json(const limn_report *r, const char *path, bool tensors) {
     limn_tool_json_text(stdout, path);
     json_member("name", r->name);
     json_member("container", r->container);
+    json_member("kind", r->kind[0] ? r->kind : NULL);
     json_member("family", r->family[0] ? r->family : NULL);
     printf(",\"bytes\":%" PRIu64, r->bytes);
     json_member("sha256", r->sha256[0] ? r->sha256 : NULL);
@@ -98,6 +112,7 @@ static void show_json(const limn_report *r, const char *path, bool tensors) {
         json_member("prediction", r->prediction);
         printf(",\"zero_snr\":%s}", r->zero_snr ? "true" : "false");
     }
+    json_member("notes", r->notes[0] ? r->notes : NULL);
     fputs(",\"faults\":[", stdout);
     for (int i = 0; i < r->fault_count; i++) {
         if (i) putchar(',');

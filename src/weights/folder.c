@@ -11,10 +11,27 @@ const char *limn_folder_name(const limn_folder *f) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* What a component's folder is, by its config.json; NULL where that does not tell. */
+static const limn_kind *kind_of_component(limn_folder *f) {
+    const limn_config *c;
+    const char *name = NULL;
+    if (limn_folder_config(f, "config.json", &c, NULL) != LIMN_OK) return NULL;
+    limn_config_text(c, "_class_name", NULL, &name, NULL);
+    if (name == NULL && limn_config_has(c, "hidden_act")) name = "CLIPTextModel";
+    return name != NULL ? limn_kind_of_class(name) : NULL;
+}
+
 /* Refuses what is not a model folder, with a sentence about what it is instead. */
-static limn_status check_folder(const limn_folder *f, limn_error *err) {
+static limn_status check_folder(limn_folder *f, limn_error *err) {
     if (limn_folder_on_disk(f, LIMN_INDEX)) return LIMN_OK;
+    if (limn_folder_on_disk(f, "adapter_config.json"))
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: this is the folder of a LoRA; --lora takes the safetensors file in "
+                         "it, beside a model",
+                         f->path);
     if (limn_folder_on_disk(f, "config.json")) {
+        const limn_kind *kind = kind_of_component(f);
+        if (kind != NULL) return limn_kind_refuse(kind, f->path, err);
         return limn_fail(err, LIMN_E_MISSING,
                          "%s: this is one component of a model (config.json, but no " LIMN_INDEX
                          "); expected the folder above it",
@@ -94,19 +111,37 @@ static limn_status open_any(const char *path, limn_folder **out, limn_error *err
     return LIMN_OK;
 }
 
+const limn_kind *limn_folder_kind(const limn_folder *f) {
+    if (f->single == NULL) return NULL;
+    const limn_single *s = f->single;
+    const limn_kind *kind = limn_kind_of(f->files[0].tensors);
+    if (kind == NULL && s->parts[LIMN_PART_UNET] != NULL)
+        return limn_kind_of_unet(s->parts[LIMN_PART_UNET]);
+    int parts = 0;
+    limn_part last = LIMN_PARTS;
+    for (int i = 0; i < LIMN_PARTS; i++) {
+        if (s->parts[i] == NULL) continue;
+        parts++;
+        last = (limn_part)i;
+    }
+    return kind != NULL || parts != 1 ? kind : limn_kind_of_part(last);
+}
+
 /* A single file must hold a U-Net: the rest can come from elsewhere. */
 static limn_status check_single(const limn_folder *f, limn_error *err) {
     const limn_single *s = f->single;
     const limn_tensors *all = f->files[0].tensors;
     const char *kind = limn_tensors_note(all, "general.architecture");
+    const limn_kind *other = limn_folder_kind(f);
+    int parts = 0;
+    if (other != NULL) return limn_kind_refuse(other, f->path, err);
     if (s->parts[LIMN_PART_UNET] != NULL) return LIMN_OK;
-    for (int i = 0; i < LIMN_PARTS; i++) {
-        if (s->parts[i] == NULL) continue;
+    for (int i = 0; i < LIMN_PARTS; i++) parts += s->parts[i] != NULL;
+    if (parts > 0)
         return limn_fail(err, LIMN_E_INPUT,
-                         "%s: this file holds no U-Net, only %s; expected a whole model, or at "
-                         "least a U-Net",
-                         f->path, limn_part_folder((limn_part)i));
-    }
+                         "%s: this file holds no U-Net, only %d other parts of a model; expected a "
+                         "whole model, or at least a U-Net",
+                         f->path, parts);
     return limn_fail(
         err, LIMN_E_INPUT,
         "%s: this is no model that limn knows: of its %zu tensors (\"%.100s\"...) none "
@@ -155,8 +190,10 @@ static limn_status open_aside(limn_folder *f, const char *path, const char *comp
     limn_status status = open_any(path, out, err);
     if (status != LIMN_OK) return status;
     if (take_aside(f, component, names, *out, true)) return LIMN_OK;
-    status = limn_fail(err, LIMN_E_INPUT, "%s: there is no %s in it%s", path, component,
-                       sign_of(component)[0] == 'v' ? "; expected vocab.json and merges.txt" : "");
+    const limn_kind *kind = limn_folder_kind(*out);
+    status = limn_fail(err, LIMN_E_INPUT, "%s: there is no %s in it%s%s%s", path, component,
+                       sign_of(component)[0] == 'v' ? "; expected vocab.json and merges.txt" : "",
+                       kind != NULL ? "; it is " : "", kind != NULL ? kind->label : "");
     limn_folder_close(*out);
     return status;
 }
@@ -378,6 +415,10 @@ uint64_t limn_folder_parameters(const limn_folder *f) {
 const char *limn_folder_container(const limn_folder *f) {
     if (f->single == NULL) return "folder";
     return f->gguf ? "gguf" : "safetensors";
+}
+
+const char *limn_folder_note(const limn_folder *f) {
+    return f->single != NULL && f->single->note != NULL ? f->single->note : "";
 }
 
 size_t limn_folder_unused(const limn_folder *f) {

@@ -7,6 +7,7 @@
 #ifndef LIMN_WEIGHTS_FOLDER_H
 #define LIMN_WEIGHTS_FOLDER_H
 
+#include "weights/kind.h"
 #include "weights/single.h"
 
 #define LIMN_INDEX     "model_index.json"
@@ -72,6 +73,9 @@ bool limn_folder_on_disk(const limn_folder *f, const char *relative);
 /* The tensors of a component of a folder on the disk. */
 limn_status limn_folder_component(limn_folder *f, const char *component, const limn_tensors **out,
                                   limn_error *err);
+
+/* What a single file is that is no model by itself; NULL for a folder, and for what may be one. */
+const limn_kind *limn_folder_kind(const limn_folder *f);
 
 /* Says that this file is a pickle, and what to do. Always LIMN_E_INPUT. */
 limn_status limn_refuse_pickle(const char *path, limn_error *err);

@@ -221,14 +221,15 @@ static limn_status add_made(limn_single *s, const char *relative, char *text, li
 
 /* Whether a U-Net like Stable Diffusion 2's predicts v: its last norm's biases spread more widely.
  * The bound is ComfyUI's (supported_models.py, class SD20). Where there is no such tensor, v: that
- * is what most of these files are. */
-static limn_status looks_like_v(const limn_tensors *unet, bool *v, limn_error *err) {
+ * is what most of these files are; *told says whether it had to be assumed. */
+static limn_status looks_like_v(const limn_tensors *unet, bool *v, bool *told, limn_error *err) {
     const limn_tensor *t =
         limn_tensors_find(unet, "up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias");
     float x[BIASES_MOST];
     double sum = 0, squares = 0;
     *v = true;
-    if (t == NULL || t->rank != 1 || t->count == 0 || t->count > BIASES_MOST) return LIMN_OK;
+    *told = t != NULL && t->rank == 1 && t->count > 0 && t->count <= BIASES_MOST;
+    if (!*told) return LIMN_OK;
     limn_status status = limn_tensor_read(t, 0, t->count, x, err);
     if (status != LIMN_OK) return status;
     for (uint64_t i = 0; i < t->count; i++) {
@@ -258,8 +259,12 @@ static limn_status find_family(const limn_tensors *all, const char *name, limn_s
     traits.name = name;
     traits.prediction = said;
     if (said == 0 && traits.context == 1024 && !traits.text_time) {
-        limn_status status = looks_like_v(s->parts[LIMN_PART_UNET], v, err);
+        bool told;
+        limn_status status = looks_like_v(s->parts[LIMN_PART_UNET], v, &told, err);
         if (status != LIMN_OK) return status;
+        if (!told)
+            s->note = "nothing in this file tells whether it predicts v or epsilon; v is assumed "
+                      "(--prediction epsilon: the other)";
         traits.prediction = *v ? 2 : 1;
     }
     s->family = limn_family_find(&traits);

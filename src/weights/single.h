@@ -36,6 +36,7 @@ typedef struct limn_single {
     int file_count;
     size_t unused;             /* tensors that belong to no part and no file */
     const limn_family *family; /* NULL where there is no U-Net */
+    const char *note;          /* what had to be assumed, a sentence; NULL = nothing */
 } limn_single;
 
 /* Takes a file apart.

@@ -310,6 +310,9 @@ int limn_folder_file_count(const limn_folder *f);
  * after *stop becomes true (stop may be NULL). */
 limn_status limn_folder_hash_file(limn_folder *f, int i, const atomic_bool *stop, limn_error *err);
 
+/* What had to be assumed of a single file, a sentence; "" = nothing. */
+const char *limn_folder_note(const limn_folder *f);
+
 /* The model's hash, as 64 hex digits. Call it after limn_folder_hash_file for every i and before
  * another file is opened; a file that was not hashed is hashed here, which only costs its time.
  * Fails as limn_folder_hash_file does. */

@@ -120,7 +120,7 @@ static void parts_come_from_elsewhere(void **state) {
                    "there is no VAE in this file; name one (--vae FILE or DIR)");
     expect_refused(unet, &(limn_open_options){.text_encoder = model, .vae = vae}, LIMN_E_MISSING,
                    "there is no vocabulary in this file");
-    expect_refused(vae, NULL, LIMN_E_INPUT, "this file holds no U-Net, only vae");
+    expect_refused(vae, NULL, LIMN_E_INPUT, "this is a VAE alone; --vae takes it");
     expect_refused(model, &(limn_open_options){.vae = text}, LIMN_E_INPUT, "there is no vae in it");
     unlink(unet);
     unlink(vae);

@@ -162,7 +162,9 @@ static void parts_alone_and_files_that_are_none(void **state) {
     assert_int_equal(r->part_count, 1);
     assert_string_equal(r->parts[0].name, "vae");
     assert_string_equal(r->family, "");
-    assert_true(says(r, "there is no unet"));
+    assert_string_equal(r->kind, "VAE");
+    assert_int_equal(r->fault_count, 1);
+    assert_true(says(r, "this is a VAE alone; --vae takes it, beside a model"));
     limn_report_free(r);
     unlink(path);
     assert_int_equal(limn_inspect(at("nowhere"), NULL, false, &r, &err), LIMN_E_MISSING);

@@ -77,7 +77,7 @@ static void level(const limn_sampling *run, const limn_schedule *s, double *alph
         now = 1 / (deviation * deviation + 1);
     }
     bool bar = strcmp(name, "pndm") == 0 || strcmp(name, "ddim") == 0 ||
-               strcmp(name, "ddpm") == 0 || strcmp(name, "lcm") == 0;
+               strcmp(name, "ddpm") == 0 || strcmp(name, "lcm") == 0 || strcmp(name, "tcd") == 0;
     *alpha = bar ? sqrt(now) : 1 / sqrt(now * now + 1);
     *sigma = sqrt(1 - *alpha * *alpha);
 }
@@ -131,14 +131,15 @@ static void check(const limn_sampling *run, const char *what, const float *x, do
  *   above  its schedule ends above noise level 0, so that it may leave any of the noise: finite
  * will do PLMS takes its slopes from where a step of train_steps / N would be; off that grid it is
  * as free. DDIM, by the same step, may end at training step 0 and its little noise, as DEIS always
- * does and LCM on some schedules (its only step is none at all where that is step 0). LMS adds up a
- * slope's rounding over all steps, from sigmas of 20,000 on. */
+ * does and LCM and TCD on some schedules (their only step is none at all where that is step 0 or
+ * 1). LMS adds up a slope's rounding over all steps, from sigmas of 20,000 on. */
 static double reach(const limn_sampling *run, bool above) {
     const char *name = run->sampler->name;
     if (above || strcmp(name, "pndm") == 0) return 1e6;
-    if (strcmp(name, "lcm") == 0 && run->timesteps[0] == 0) return 1e6;
+    bool distilled = strcmp(name, "lcm") == 0 || strcmp(name, "tcd") == 0;
+    if (distilled && run->timesteps[0] <= 1) return 1e6;
     if (strcmp(name, "lms") == 0) return 1;
-    static const char *const rough[] = {"ddim", "lcm", "deis"};
+    static const char *const rough[] = {"ddim", "lcm", "tcd", "deis"};
     for (size_t i = 0; i < sizeof rough / sizeof rough[0]; i++) {
         if (strcmp(name, rough[i]) == 0) return 0.2;
     }
@@ -197,6 +198,44 @@ static void a_late_run_reaches_the_picture(void **state) {
             check(run, "late", x, rough ? 0.2 : 0.01);
             limn_arena_close(&ws);
         }
+    }
+}
+
+/* TCD as the paper's algorithm 4 has it, in double, from betas that are multiplied here: a model
+ * whose output is its input's half, and noise that is known. */
+static void tcd_is_the_papers(void **state) {
+    (void)state;
+    static const double gammas[] = {0, 0.3, 1};
+    static const int steps[] = {999, 759, 499, 259}; /* (50 - floor(12.5 i)) 20 - 1 */
+    limn_schedule s = load_model(0, "epsilon");
+    double bar[1000], product = 1, from = sqrt(0.00085), to = sqrt(0.012);
+    for (int i = 0; i < 1000; i++) {
+        double root = from + (to - from) * i / 999;
+        bar[i] = product *= 1 - root * root;
+    }
+    for (size_t g = 0; g < sizeof gammas / sizeof *gammas; g++) {
+        limn_arena ws;
+        limn_sampling *run = begin(&s, "tcd", 4, gammas[g], &ws);
+        float x[VALUES], out[VALUES];
+        double y[VALUES];
+        for (int i = 0; i < VALUES; i++) y[i] = (double)(x[i] = unit_noise[i]);
+        for (int call = 0; call < 4; call++) {
+            int next = call < 3 ? steps[call + 1] : 0;
+            double a = bar[steps[call]], b = bar[(int)((1 - gammas[g]) * next + 1e-6)];
+            assert_true(limn_sampling_timestep(run, call) == steps[call]);
+            assert_true(limn_sampling_wants_noise(run) == (gammas[g] > 0 && call < 3));
+            for (int i = 0; i < VALUES; i++) out[i] = 0.5f * x[i];
+            limn_sampling_step(run, out, picture, x);
+            for (int i = 0; i < VALUES; i++) {
+                double e = 0.5 * y[i], p = (y[i] - sqrt(1 - a) * e) / sqrt(a);
+                y[i] = sqrt(b) * p + sqrt(1 - b) * e;
+                if (gammas[g] > 0 && call < 3)
+                    y[i] =
+                        sqrt(bar[next] / b) * y[i] + sqrt(1 - bar[next] / b) * (double)picture[i];
+                assert_float_equal(x[i], y[i], 1e-4 * (1 + fabs(y[i])));
+            }
+        }
+        limn_arena_close(&ws);
     }
 }
 
@@ -301,6 +340,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_combination_reaches_the_picture),
         cmocka_unit_test(a_late_run_reaches_the_picture),
+        cmocka_unit_test(tcd_is_the_papers),
         cmocka_unit_test(plms_reaches_the_picture_on_its_grid),
         cmocka_unit_test(runs_do_not_touch_each_other),
         cmocka_unit_test(clipping_bounds_the_picture),

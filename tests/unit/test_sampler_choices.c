@@ -45,6 +45,7 @@ static void samplers_by_any_spelling(void **state) {
         {"UniPC", "unipc", NULL},
         {"UniPCMultistepScheduler", "unipc", NULL},
         {"LCM", "lcm", NULL},
+        {"TCDScheduler", "tcd", NULL},
         {"DDPM", "ddpm", NULL},
         {"LMS Karras", "lms", "karras"},
         {"DPM2", "kdpm2", NULL},

@@ -151,6 +151,29 @@ static void every_class_has_its_sampler(void **state) {
     assert_string_equal(s.sampler, "dpmpp_3m");
 }
 
+/* What is run as its nearest kin says so; what is run as it is does not. */
+static void kin_are_told(void **state) {
+    (void)state;
+    static const char *const kin[][2] = {
+        {"{\"_class_name\": \"SASolverScheduler\"}", "SASolverScheduler, which limn"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": "
+         "\"dpmsolver\"}",
+         "algorithm_type dpmsolver,"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": "
+         "\"sde-dpmsolver\"}",
+         "dpmpp_2m_sde is the nearest"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\"}", ""},
+        {"{\"_class_name\": \"TCDScheduler\"}", ""},
+        {"{\"_class_name\": \"DEISMultistepScheduler\", \"algorithm_type\": \"deis\"}", ""},
+    };
+    for (size_t i = 0; i < sizeof kin / sizeof *kin; i++) {
+        limn_schedule s = loaded(kin[i][0]);
+        if (strstr(s.note, kin[i][1]) == NULL || !kin[i][1][0] != !s.note[0])
+            fail_msg("%s: \"%s\"", kin[i][0], s.note);
+    }
+    assert_string_equal(loaded("{\"_class_name\": \"TCDScheduler\"}").sampler, "tcd");
+}
+
 static void zero_terminal_snr_ends_in_noise_alone(void **state) {
     (void)state;
     limn_schedule said =
@@ -196,6 +219,7 @@ int main(void) {
         cmocka_unit_test(trained_betas_are_taken),
         cmocka_unit_test(the_unknown_is_refused),
         cmocka_unit_test(every_class_has_its_sampler),
+        cmocka_unit_test(kin_are_told),
         cmocka_unit_test(zero_terminal_snr_ends_in_noise_alone),
         cmocka_unit_test(every_listed_schedule_can_be_chosen),
     };
