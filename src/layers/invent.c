@@ -97,7 +97,10 @@ static void fill_plain(const limn_kernels *k, const limn_pack_job *job, uint64_t
     for (uint64_t i = 0; i < job->tensor->count; i++) {
         uint16_t bits = half_of(next(state), below);
         if (norm) bits &= 0x7fff;
-        k->from_f16(&bits, 1, job->to + i);
+        if (job->half)
+            job->half[i] = bits;
+        else
+            k->from_f16(&bits, 1, job->to + i);
     }
 }
 

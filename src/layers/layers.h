@@ -52,6 +52,13 @@ typedef struct limn_norm {
     const float *gamma, *beta; /* [c] */
 } limn_norm;
 
+/* A table [rows, d] of which single rows are looked up. Float16 that is stored so stays so. */
+typedef struct limn_table {
+    int d;
+    const float *numbers; /* NULL where they are in `half` */
+    const uint16_t *half; /* float16 bits */
+} limn_table;
+
 /* ---- loading -----------------------------------------------------------------------------------
  */
 
@@ -139,8 +146,8 @@ limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, i
 /* NAME.weight [c] and NAME.bias [c]. groups = 0 for layer norm. */
 limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, double eps);
 
-/* A plain table NAME [rows, columns] of float32. */
-const float *limn_load_table(limn_loader *ld, const char *name, int rows, int columns);
+/* A table NAME [rows, d]. */
+limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d);
 
 /* Packs everything that the loader found, on `threads` threads. LIMN_E_INPUT where a file was
  * shortened meanwhile, LIMN_E_IO, LIMN_E_MEMORY; the sentence is in the loader's err. */
@@ -189,6 +196,9 @@ limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c);
 /* Slides m, the newest block of the workspace, down to `mark`, and gives back what lay between: how
  * a result takes the place of what it was made from. */
 void limn_map_settle(limn_exec *e, size_t mark, limn_map *m);
+
+/* A table's row as float32: out[d]. */
+void limn_table_row(const limn_exec *e, const limn_table *table, size_t row, float *out);
 
 /* What happens to a product on its way out: out = last(act(x w + bias) + residual). */
 typedef struct limn_finish {

@@ -193,8 +193,14 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
     return norm;
 }
 
-const float *limn_load_table(limn_loader *ld, const char *name, int rows, int columns) {
-    return load_plain(ld, name, 2, (const uint64_t[2]){(uint64_t)rows, (uint64_t)columns});
+limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
+    const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
+    if (!stays_half(ld, name)) return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
+    const limn_tensor *t = want(ld, name, 2, shape);
+    if (!t) return (limn_table){.d = d};
+    uint16_t *half = limn_arena_take(ld->arena, (size_t)t->count, sizeof *half);
+    add_job(ld, &(limn_pack_job){.tensor = t, .half = half, .n0 = -1});
+    return (limn_table){.d = d, .half = half};
 }
 
 /* A job under way: rows of its tensor in a window, read ahead in large pieces. */
@@ -414,8 +420,10 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
 /* A tensor of a file, or a part of one, goes to its place. */
 static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
-    if (job->n0 < 0) return limn_tensor_read(job->tensor, 0, job->tensor->count, job->to, err);
-    if (job->i8 && job->tensor->scale) return pack_stored_int8(kernels, job, err);
+    const limn_tensor *t = job->tensor;
+    if (job->n0 < 0 && job->half) return limn_tensor_read_half(t, 0, t->count, job->half, err);
+    if (job->n0 < 0) return limn_tensor_read(t, 0, t->count, job->to, err);
+    if (job->i8 && t->scale) return pack_stored_int8(kernels, job, err);
     return pack_matrix(kernels, job, err);
 }
 
@@ -431,6 +439,8 @@ static limn_status pack_merged(const limn_kernels *kernels, const limn_pack_job 
         part.tensor = &rows;
         if (job->n0 >= 0)
             part.n0 += (int)first;
+        else if (job->half)
+            part.half += first * k;
         else
             part.to += first * k;
         status = limn_merge_next(merge, &rows, err);

@@ -92,14 +92,18 @@ void limn_text_load(limn_loader *ld, const limn_config *config, const char *part
 }
 
 /* x[i] = token embedding + position embedding. */
-static void embed(const limn_text *m, const limn_text_task *t, float *x) {
-    size_t d = (size_t)m->d;
-    for (int i = 0; i < t->n * m->positions; i++) {
-        const float *token = t->ids[i] >= 0 ? m->tokens + (size_t)t->ids[i] * d
-                                            : t->vectors + (size_t)(-1 - t->ids[i]) * d;
-        const float *place = m->places + (size_t)(i % m->positions) * d;
-        for (size_t k = 0; k < d; k++) x[(size_t)i * d + k] = token[k] + place[k];
+static void embed(limn_exec *e, const limn_text *m, const limn_text_task *t, float *x) {
+    size_t mark = limn_arena_mark(e->ws), d = (size_t)m->d;
+    float *place = limn_arena_floats(e->ws, d);
+    for (int i = 0; i < t->n * m->positions && !limn_exec_measuring(e); i++, x += d) {
+        if (t->ids[i] >= 0)
+            limn_table_row(e, &m->tokens, (size_t)t->ids[i], x);
+        else
+            memcpy(x, t->vectors + (size_t)(-1 - t->ids[i]) * d, d * sizeof *x);
+        limn_table_row(e, &m->places, (size_t)(i % m->positions), place);
+        for (size_t k = 0; k < d; k++) x[k] += place[k];
     }
+    limn_arena_release(e->ws, mark);
 }
 
 /* One layer, x -> x, with y [rows, d] and wide [rows, max(3d, hidden)] as scratch. */
@@ -163,7 +167,7 @@ void limn_text_run(limn_exec *e, const limn_text *m, const limn_text_task *t) {
     float *y = limn_arena_floats(e->ws, rows * d);
     float *wide = limn_arena_floats(e->ws, rows * wide_d);
     int layer = 0, seen = m->layers - t->skip > 0 ? m->layers - t->skip : 0;
-    if (!limn_exec_measuring(e)) embed(m, t, x);
+    embed(e, m, t, x);
     for (; layer < seen; layer++) run_layer(e, m, &m->layer[layer], t->n, x, y, wide);
     give_cond(e, m, t, x, y);
     for (; layer < m->layers && t->pools; layer++)

@@ -23,7 +23,7 @@ typedef struct limn_text {
     int vocabulary, positions, d, heads, layers;
     int end_id; /* where the pooled vector is taken: the first such token; -1 = the first largest */
     limn_activation act;
-    const float *tokens, *places; /* [vocabulary, d], [positions, d] */
+    limn_table tokens, places; /* [vocabulary, d], [positions, d] */
     limn_text_layer layer[LIMN_TEXT_LAYERS_MOST];
     limn_norm last;
     bool projects; /* the pooled vector goes through `projection` */

@@ -1,0 +1,11 @@
+#include <string.h>
+
+#include "layers/layers.h"
+
+void limn_table_row(const limn_exec *e, const limn_table *table, size_t row, float *out) {
+    size_t d = (size_t)table->d;
+    if (table->half)
+        e->k->from_f16(table->half + row * d, d, out);
+    else
+        memcpy(out, table->numbers + row * d, d * sizeof *out);
+}
