@@ -8,6 +8,9 @@
 
 #include "base/math.h"
 
+/* Rows that go through a perceptron together. */
+#define PERCEPTRON_ROWS 1024
+
 /* What the way down leaves for the way up. */
 typedef struct skips {
     limn_map map[LIMN_UNET_LEVELS_MOST * (LIMN_UNET_LAYERS_MOST + 1) + 1];
@@ -100,7 +103,26 @@ static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
 /* ---- transformers
  * -------------------------------------------------------------------------------- */
 
-/* One block on rows [n x tokens, d]: x -> y, with x lost. wide has room for rows x 8d. */
+/* The gated perceptron on rows [rows, d]: y = x + ff_out(geglu(ff_in(norm(x)))), some rows at a
+ * time, so that its middle, twelve times as wide as x, is never there as a whole. */
+static void run_perceptron(limn_exec *e, const limn_unet_block *b, size_t rows, const float *x,
+                           float *y) {
+    size_t mark = limn_arena_mark(e->ws), d = (size_t)b->norm3.c;
+    size_t most = rows < PERCEPTRON_ROWS ? rows : PERCEPTRON_ROWS, count;
+    float *h = limn_arena_floats(e->ws, most * d);
+    float *wide = limn_arena_floats(e->ws, most * 8 * d);
+    float *gated = limn_arena_floats(e->ws, most * 4 * d);
+    for (size_t row = 0; row < rows; row += count, x += count * d, y += count * d) {
+        count = rows - row < most ? rows - row : most;
+        limn_layer_norm_run(e, &b->norm3, x, count, h);
+        limn_linear_run(e, &b->ff_in, h, d, count, NULL, wide);
+        limn_geglu_run(e, wide, count, (int)(4 * d), gated);
+        limn_linear_run(e, &b->ff_out, gated, 4 * d, count, &(limn_finish){.residual = x}, y);
+    }
+    limn_arena_release(e->ws, mark);
+}
+
+/* One block on rows [n x tokens, d]: x -> y, with x lost. wide has room for rows x 3d. */
 static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *text, int n,
                       int tokens, float *x, float *y, float *wide) {
     size_t d = (size_t)b->norm1.c, rows = (size_t)n * (size_t)tokens;
@@ -124,12 +146,8 @@ static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *t
     limn_attention_run(e, wide, d, tokens, text, false, h);
     limn_linear_run(e, &b->out2, h, d, rows, &(limn_finish){.residual = y}, x);
 
-    limn_layer_norm_run(e, &b->norm3, x, rows, h);
-    limn_linear_run(e, &b->ff_in, h, d, rows, NULL, wide);
-    float *gated = limn_arena_floats(e->ws, rows * 4 * d);
-    limn_geglu_run(e, wide, rows, (int)(4 * d), gated);
-    limn_linear_run(e, &b->ff_out, gated, 4 * d, rows, &(limn_finish){.residual = x}, y);
     limn_arena_release(e->ws, mark);
+    run_perceptron(e, b, rows, x, y);
 }
 
 /* x -> out, both [n, h, w, d]. */
@@ -139,7 +157,7 @@ static void run_transformer(limn_exec *e, const limn_unet_transformer *t,
     size_t rows = (size_t)x->n * limn_map_pixels(x);
     limn_map a = limn_map_take(e, x->n, x->h, x->w, t->d);
     limn_map b = limn_map_take(e, x->n, x->h, x->w, t->d);
-    float *wide = limn_arena_floats(e->ws, rows * 8 * d);
+    float *wide = limn_arena_floats(e->ws, rows * 3 * d);
     limn_group_norm_run(e, &t->norm, x, NULL, LIMN_ACT_NONE, &b);
     limn_linear_run(e, &t->in, b.v, d, rows, NULL, a.v);
     for (int i = 0; i < t->count; i++) {

@@ -198,7 +198,7 @@ limn_map limn_map_take(limn_exec *e, int n, int h, int w, int c);
 void limn_map_settle(limn_exec *e, size_t mark, limn_map *m);
 
 /* A table's row as float32: out[d]. */
-void limn_table_row(const limn_exec *e, const limn_table *table, size_t row, float *out);
+void limn_table_row(const limn_kernels *k, const limn_table *table, size_t row, float *out);
 
 /* What happens to a product on its way out: out = last(act(x w + bias) + residual). */
 typedef struct limn_finish {

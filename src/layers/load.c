@@ -195,7 +195,8 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
 
 limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
     const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
-    if (!stays_half(ld, name)) return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
+    if (!stays_half(ld, name))
+        return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
     const limn_tensor *t = want(ld, name, 2, shape);
     if (!t) return (limn_table){.d = d};
     uint16_t *half = limn_arena_take(ld->arena, (size_t)t->count, sizeof *half);

@@ -2,10 +2,10 @@
 
 #include "layers/layers.h"
 
-void limn_table_row(const limn_exec *e, const limn_table *table, size_t row, float *out) {
+void limn_table_row(const limn_kernels *k, const limn_table *table, size_t row, float *out) {
     size_t d = (size_t)table->d;
     if (table->half)
-        e->k->from_f16(table->half + row * d, d, out);
+        k->from_f16(table->half + row * d, d, out);
     else
         memcpy(out, table->numbers + row * d, d * sizeof *out);
 }

@@ -97,10 +97,10 @@ static void embed(limn_exec *e, const limn_text *m, const limn_text_task *t, flo
     float *place = limn_arena_floats(e->ws, d);
     for (int i = 0; i < t->n * m->positions && !limn_exec_measuring(e); i++, x += d) {
         if (t->ids[i] >= 0)
-            limn_table_row(e, &m->tokens, (size_t)t->ids[i], x);
+            limn_table_row(e->k, &m->tokens, (size_t)t->ids[i], x);
         else
             memcpy(x, t->vectors + (size_t)(-1 - t->ids[i]) * d, d * sizeof *x);
-        limn_table_row(e, &m->places, (size_t)(i % m->positions), place);
+        limn_table_row(e->k, &m->places, (size_t)(i % m->positions), place);
         for (size_t k = 0; k < d; k++) x[k] += place[k];
     }
     limn_arena_release(e->ws, mark);

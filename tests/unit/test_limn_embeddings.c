@@ -75,8 +75,7 @@ static int make_folder(void **state) {
     assert_int_equal(list.count, 2);
     int d = m->text[0].d;
     for (int i = 0; i < 2; i++)
-        memcpy(rows + i * d, m->text[0].tokens + (size_t)list.ids[i] * (size_t)d,
-               (size_t)d * sizeof *rows);
+        limn_table_row(m->kernels, &m->text[0].tokens, (size_t)list.ids[i], rows + i * d);
     limn_token_list_free(&list);
     limn_model_close(m);
     write_file("redapple.safetensors", (const char *[2]){"emb_params"}, 2, d, rows);
