@@ -500,6 +500,10 @@ typedef struct limn_options {
      * during the call only. May be NULL. */
     void (*preview)(void *user, int width, int height, const uint8_t *rgb);
     size_t max_memory; /* bytes, see limn_request_fit; 0 = what the machine has */
+    /* Asked many times in a step and while decoding; returning true stops the rendering with
+     * LIMN_E_CANCELLED at once, where progress would wait for the step. It is to be quick. May be
+     * NULL. */
+    bool (*stop)(void *user);
 } limn_options;
 
 /* A picture and how it came about. Freed with limn_picture_free. Read only. */

@@ -130,6 +130,9 @@ static void predict(loop *l, int step, double timestep) {
 static limn_status one_call(loop *l, int call, limn_error *err) {
     int skipped = l->task->start ? l->task->start->skipped : 0;
     predict(l, skipped + limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
+    if (l->e->stopped)
+        return limn_fail(err, LIMN_E_CANCELLED, "stopped in the step after %d of %d",
+                         limn_sampling_steps_done(l->run), l->task->steps);
     if (limn_sampling_wants_noise(l->run)) limn_denoise_draw(&l->rng, l->x, l->room, l->noise);
     limn_sampling_step(l->run, l->out.v, l->noise, l->x->v);
     keep_picture(l, call + 1);

@@ -59,7 +59,7 @@ void limn_keys_pack(limn_exec *e, const float *k, const float *v, size_t stride,
         limn_keys_pack_int8(e, k, v, stride, out);
         return;
     }
-    if (limn_exec_measuring(e)) return;
+    if (!limn_exec_goes_on(e)) return;
     pack_work w = {e->k, k, v, stride, out};
     limn_team_loop(e->team, out->n * out->heads, pack_task, &w);
 }
@@ -155,6 +155,6 @@ void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int token
     w.lanes = all < LANES_MOST ? (int)all : LANES_MOST;
     w.scores =
         limn_arena_floats(e->ws, (size_t)w.lanes * (size_t)w.block_rows * (size_t)keys->tokens);
-    if (!limn_exec_measuring(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
+    if (limn_exec_goes_on(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
     limn_arena_release(e->ws, mark);
 }

@@ -106,7 +106,7 @@ void limn_keys_pack_int8(limn_exec *e, const float *k, const float *v, size_t st
     pack_work w = {.kernels = e->k, .k = k, .v = v, .stride = stride, .out = out};
     w.mean = limn_arena_take(e->ws, count, sizeof *w.mean);
     w.row = limn_arena_floats(e->ws, count);
-    if (!limn_exec_measuring(e)) limn_team_loop(e->team, out->n * out->heads, pack_task, &w);
+    if (limn_exec_goes_on(e)) limn_team_loop(e->team, out->n * out->heads, pack_task, &w);
     limn_arena_release(e->ws, mark);
 }
 
@@ -243,6 +243,6 @@ void limn_attention_run_int8(limn_exec *e, const float *q, size_t q_stride, int 
     w.lanes = limn_least(keys->n * keys->heads * w.blocks, LANES_MOST);
     w.scratch = limn_arena_take(e->ws, (size_t)w.lanes, sizeof *w.scratch);
     take_scratch(e, &w);
-    if (!limn_exec_measuring(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
+    if (limn_exec_goes_on(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
     limn_arena_release(e->ws, mark);
 }

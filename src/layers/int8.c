@@ -80,7 +80,7 @@ limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r) {
     size_t fours = (size_t)limn_fours_of(r->c);
     to.v = limn_arena_take(e->ws, pixels + 1, fours);
     to.scale = limn_arena_floats(e->ws, pixels);
-    if (limn_exec_measuring(e)) return to;
+    if (!limn_exec_goes_on(e)) return to;
     memset(to.v + pixels * fours, e->k->i8_flip, fours);
     quantising q = {.kernels = e->k,
                     .to = &to,

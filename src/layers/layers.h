@@ -167,13 +167,25 @@ float limn_int8_row(const limn_kernels *k, const float *x, size_t n, int8_t *out
 typedef struct limn_exec {
     const limn_kernels *k;
     limn_arena *ws;
-    limn_team *team; /* NULL: the caller alone */
-    double flop;     /* multiplications and additions so far, in products and attention */
+    limn_team *team;          /* NULL: the caller alone */
+    double flop;              /* multiplications and additions so far, in products and attention */
+    bool (*stop)(void *user); /* asked before each layer, on the calling thread; NULL = never */
+    void *user;               /* handed to it */
+    bool stopped;             /* it said yes: what was computed since means nothing */
 } limn_exec;
 
 /* Whether this is the measuring pass, in which nothing may be read or written. */
 static inline bool limn_exec_measuring(const limn_exec *e) {
     return limn_arena_measuring(e->ws);
+}
+
+/* Whether a layer is to be computed: not in the measuring pass, and not once the caller wants to
+ * stop, which is asked here. A network then runs to its end without its work, in no time, and who
+ * began it looks at `stopped`. */
+static inline bool limn_exec_goes_on(limn_exec *e) {
+    if (limn_exec_measuring(e)) return false;
+    if (!e->stopped && e->stop) e->stopped = e->stop(e->user);
+    return !e->stopped;
 }
 
 /* A map of activations [n, h, w, c]. */

@@ -105,7 +105,7 @@ limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn
     size_t mark = limn_arena_mark(e->ws);
     g.sum = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.sum);
     g.square = limn_arena_take(e->ws, images * (size_t)g.chunks * c, sizeof *g.square);
-    if (!limn_exec_measuring(e)) {
+    if (limn_exec_goes_on(e)) {
         limn_team_loop(team_for(e, limn_map_count(x)), x->n * g.chunks, sums_task, &g);
         for (int i = 0; i < x->n; i++)
             for (int group = 0; group < norm->groups; group++) fold_group(&g, i, group);
@@ -118,7 +118,7 @@ void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn
     group_work g = {.k = e->k, .x = x, .out = out, .act = a->act, .chunks = chunks_of(x)};
     g.scale = a->scale;
     g.shift = a->shift;
-    if (!limn_exec_measuring(e))
+    if (limn_exec_goes_on(e))
         limn_team_loop(team_for(e, limn_map_count(x)), x->n * g.chunks, apply_task, &g);
 }
 
@@ -157,7 +157,7 @@ static void rows_task(void *ctx, int i) {
 }
 
 static void run_rows(limn_exec *e, row_work *w) {
-    if (limn_exec_measuring(e)) return;
+    if (!limn_exec_goes_on(e)) return;
     int tasks = (int)((w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
     limn_team_loop(team_for(e, w->rows * (size_t)w->d), tasks, rows_task, w);
 }

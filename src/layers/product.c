@@ -240,7 +240,7 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     }
     k.step = w->int8 ? e->k->tile_i8_rows : e->k->tile_rows;
     k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
-    if (!limn_exec_measuring(e))
+    if (limn_exec_goes_on(e))
         limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
     limn_arena_release(e->ws, mark);
 }

@@ -277,8 +277,8 @@ void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *row
     int block = block_of(&w, kept);
     take_room(e, &w, block, (size_t)(group * panel), (size_t)((kept ? panels : group) * panel));
     e->flop += 18.0 * rows->images * rows->out_h * rows->out_w * conv->matrix.n * conv->c;
-    if (kept && !limn_exec_measuring(e)) make_weights(e, &w, 0, panels);
-    for (w.tile0 = 0; w.tile0 < all && !limn_exec_measuring(e); w.tile0 += w.tiles) {
+    if (kept && limn_exec_goes_on(e)) make_weights(e, &w, 0, panels);
+    for (w.tile0 = 0; w.tile0 < all && limn_exec_goes_on(e); w.tile0 += w.tiles) {
         w.tiles = limn_least(block, all - w.tile0);
         /* A stripe is of one image. */
         int left = w.tiles_image - w.tile0 % w.tiles_image;

@@ -187,7 +187,7 @@ static limn_status time_stage(bench *b, limn_exec *e, const stage *s, double *se
 
 static void run_stages(void *ctx, limn_team *team) {
     bench *b = ctx;
-    limn_exec e = {b->k, &b->ws, team, 0};
+    limn_exec e = {.k = b->k, .ws = &b->ws, .team = team};
     for (int i = 0; i < STAGES && b->status == LIMN_OK; i++)
         b->status = time_stage(b, &e, &stages[i], &stage_of(b->r, i)->seconds);
 }

@@ -83,7 +83,7 @@ static void encode_pieces(limn_exec *e, const limn_model *m, const limn_speech *
         float *pooled_to = measuring ? NULL : pooled + (size_t)first * (size_t)m->unet.pooled_d;
         if (!measuring && recall_pieces(m, s, first, n, skip, recall, to, pooled_to)) continue;
         limn_encode_ids(e, m, (const int32_t *const *)ids, n, skip, to, pooled_to);
-        if (!measuring) keep_pieces(m, s, first, n, skip, recall, to, pooled_to);
+        if (!measuring && !e->stopped) keep_pieces(m, s, first, n, skip, recall, to, pooled_to);
     }
     size_t column = 0;
     for (int i = 0; i < s->encoders && !measuring; column += (size_t)m->text[i++].d)

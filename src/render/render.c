@@ -181,6 +181,7 @@ static limn_status run_stages(rendering *r, uint8_t *rgb) {
     decoder.tile_px = r->request->vae_tile;
     limn_decode_run(r->e, &decoder, &latents, &picture);
     if (limn_exec_measuring(r->e)) return LIMN_OK;
+    if (r->e->stopped) return limn_fail(r->err, LIMN_E_CANCELLED, "stopped while decoding");
     if (has_nan(picture.v, limn_map_count(&picture)))
         return limn_fail(r->err, LIMN_E_INPUT,
                          "the decoder's result is not a number: the model's weights are damaged");
@@ -206,7 +207,7 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
                                 const limn_options *options, size_t *bytes, double *flop,
                                 limn_error *err) {
     limn_arena plan = limn_arena_measure();
-    limn_exec e = {model->kernels, &plan, NULL, 0};
+    limn_exec e = {.k = model->kernels, .ws = &plan};
     rendering r = {.model = model, .request = request, .options = options, .e = &e, .err = err};
     limn_status status = make_speeches(&r);
     if (status == LIMN_OK) status = run_stages(&r, NULL);
@@ -248,7 +249,11 @@ typedef struct stages_body {
 
 static void run_body(void *ctx, limn_team *team) {
     stages_body *b = ctx;
-    limn_exec e = {b->r->model->kernels, b->ws, team, 0};
+    limn_exec e = {.k = b->r->model->kernels, .ws = b->ws, .team = team};
+    if (b->r->options) {
+        e.stop = b->r->options->stop;
+        e.user = b->r->options->user;
+    }
     b->r->e = &e;
     b->status = run_stages(b->r, b->rgb);
     b->r->e = NULL;

@@ -64,6 +64,7 @@ static int draw_and_compare(const limn_tool_again_job *job, const char *output) 
         .threads = job->options->threads,
         .user = &progress,
         .progress = limn_tool_progress_step,
+        .stop = limn_tool_stop,
     };
     limn_picture *again = NULL;
     limn_error error;

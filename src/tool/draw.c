@@ -52,6 +52,7 @@ int limn_tool_draw_one(const limn_tool_job *job, const limn_request *request, co
         .threads = job->options->threads,
         .user = &progress,
         .progress = limn_tool_progress_step,
+        .stop = limn_tool_stop,
     };
     limn_error error;
     limn_picture *picture = NULL;

@@ -12,9 +12,9 @@ static void ask_to_stop(int signal_number) {
     stop_asked = 1;
 }
 
-/* The same on a terminal, where someone waits for an answer and a step may take a while. */
+/* The same on a terminal, where someone waits for an answer. */
 static void ask_to_stop_aloud(int signal_number) {
-    static const char said[] = "\nlimn: stopping after this step; once more to stop at once\n";
+    static const char said[] = "\nlimn: stopping; once more to be killed\n";
     int kept = errno;
     ssize_t written = write(STDERR_FILENO, said, sizeof said - 1);
     (void)written; /* nothing could be done about it here */
@@ -39,4 +39,9 @@ void limn_tool_interrupt_catch(void) {
 
 bool limn_tool_interrupted(void) {
     return stop_asked != 0;
+}
+
+bool limn_tool_stop(void *user) {
+    (void)user;
+    return limn_tool_interrupted();
 }

@@ -261,6 +261,9 @@ void limn_tool_interrupt_catch(void);
 /* Whether one of them came. */
 bool limn_tool_interrupted(void);
 
+/* The same for limn_options.stop. */
+bool limn_tool_stop(void *user);
+
 /* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c, bench.c ------------------ */
 
 int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */

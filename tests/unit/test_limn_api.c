@@ -250,6 +250,41 @@ static void test_cancel(void **state) {
     limn_picture_free(p);
 }
 
+/* Counts how often it is asked, and says yes the stop_at-th time (0 = never). */
+typedef struct patience {
+    int asked, stop_at;
+} patience;
+
+static bool is_enough(void *user) {
+    patience *p = user;
+    return ++p->asked == p->stop_at;
+}
+
+/* Anywhere in a step, in the first product of the text encoder and in the decoder's last. */
+static void test_stop(void **state) {
+    (void)state;
+    limn_request r = small_request(7);
+    r.steps = 2;
+    patience all = {0};
+    limn_options options = {.threads = 2, .user = &all, .stop = is_enough};
+    limn_picture *plain = draw(&r, 0), *p = NULL;
+    limn_error error = {0};
+    assert_int_equal(limn_render(model, &r, &options, &p, &error), LIMN_OK);
+    assert_same_pixels(plain, p);
+    assert_true(all.asked > 200);
+    limn_picture_free(plain);
+    limn_picture_free(p);
+    const int places[] = {1, 2, all.asked / 4, all.asked / 2, all.asked * 3 / 4, all.asked};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        patience some = {.stop_at = places[i]};
+        options.user = &some;
+        assert_int_equal(limn_render(model, &r, &options, &p, &error), LIMN_E_CANCELLED);
+        assert_null(p);
+        assert_int_equal(some.asked, places[i]); /* after a yes it is not asked again */
+        assert_non_null(strstr(error.text, "stopped"));
+    }
+}
+
 /* One of several threads that draw with the same model. */
 typedef struct worker {
     pthread_t thread;
@@ -327,6 +362,7 @@ int main(void) {
         cmocka_unit_test(test_thread_count_changes_nothing),
         cmocka_unit_test(test_progress_and_preview),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_stop),
         cmocka_unit_test(test_threads_share_a_model),
         cmocka_unit_test(test_choices),
     };

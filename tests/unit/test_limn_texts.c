@@ -87,7 +87,7 @@ static limn_unet_condition listen(const limn_model *m, const limn_request *q, vo
     limn_unet_condition condition = {0};
     limn_arena ws = limn_arena_measure();
     for (int pass = 0; pass < 2; pass++) {
-        limn_exec e = {m->kernels, &ws, NULL, 0};
+        limn_exec e = {.k = m->kernels, .ws = &ws};
         if (limn_speech_make(m, q, &speech, &error) != LIMN_OK) fail_msg("%s", error.text);
         limn_encode_request(&e, m, q, NULL, &speech);
         condition = speech.conditions[0];
