@@ -5,7 +5,7 @@
 #   make bench      what this machine can do, and what share of it limn uses
 #   make asan       the unit and tool tests under AddressSanitizer and UBSan
 #   make soak       the elementary functions over every float there is
-#   make big        checkpoints of the true size: time and memory to load (8 GB of disk)
+#   make big        checkpoints of the true size: time and memory to load (15 GB of disk)
 #   make fuzz       libFuzzer at every reader of strangers' files, FUZZ_SECONDS (30) each
 #   make install    to $(DESTDIR)$(PREFIX);  make uninstall takes it away again
 #   make format     clang-format;  make lint: warnings, clang-tidy, the house rules
