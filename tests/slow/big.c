@@ -168,7 +168,7 @@ typedef struct container {
 
 /* Loads it, and holds it against the bounds. */
 static bool measure(const container *c) {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     size_t peak, least = SIZE_MAX;
     const double reading = read_seconds(c->path, c->runs, &bytes);
     outcome best = {.seconds = 1e9, .processor = 1e9, .hashed = 1e9};
