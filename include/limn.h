@@ -102,6 +102,8 @@ typedef struct limn_model_info {
     const char *family; /* "Stable Diffusion 1.x", by shapes and, where those do not tell, name */
     const char
         *cache; /* "used", "made", "made anew: WHY", "not used: WHY"; "" = none was asked for */
+    const char *control_name;   /* the ControlNet beside it; "" where there is none */
+    const char *control_sha256; /* of its files, told as the model's: 64 hex digits; "" */
 } limn_model_info;
 
 /* A LoRA file to be merged into a model. */
@@ -158,6 +160,11 @@ typedef struct limn_open_options {
      * another version, or is damaged, is not used but made anew; one that cannot be written is no
      * fault. limn_model_info.cache says what became of it (docs/formats.md, "Cache"). */
     const char *cache;
+    /* A ControlNet (Zhang et al. 2023) that lets pictures follow limn_request.control: a
+     * safetensors file, under diffusers' names or the original ones ("control_model."), or
+     * a folder as diffusers' ControlNetModel is saved; NULL: none. It must have been trained for
+     * models of this U-Net's shape. The recipe has its name and hash. */
+    const char *control;
 } limn_open_options;
 
 /* Loads the model at `path`: a folder in diffusers' layout, or one file, safetensors or GGUF, in
@@ -367,6 +374,14 @@ typedef struct limn_request {
     const char *prompt_2, *negative_2;
     const char *prediction; /* "epsilon", "v_prediction" or "sample" */
     const char *zero_snr;   /* "on": the schedule ends in pure noise (Lin et al. 2023); "off" */
+
+    /* What the ControlNet sees that the model was opened with: edges, depth or a pose, ready made,
+     * as it was trained on. Brought to the picture's size as init is, of each pass. The settings
+     * below are read with it alone. */
+    limn_input control;
+    double control_strength; /* how much the ControlNet has to say, up to 10; 0 = 1 */
+    double control_from;     /* it takes part from this share of the steps that are made ... */
+    double control_to;       /* ... to this one, 0 = the end */
 } limn_request;
 
 /* Fills a request with the model's preferences (its own "limn" key's, else what its family is used
@@ -583,6 +598,11 @@ LIMN_API const char *limn_recipe_precision(const limn_recipe *recipe);
  * the file's sha256; "" where the model's own decoder drew the picture. */
 LIMN_API const char *limn_recipe_taesd_name(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_taesd_sha256(const limn_recipe *recipe); /* see above */
+
+/* The ControlNet of a recipe, which limn_open_options.control has to name again: its name and its
+ * files' sha256; "" where none took part. */
+LIMN_API const char *limn_recipe_control_name(const limn_recipe *recipe);
+LIMN_API const char *limn_recipe_control_sha256(const limn_recipe *recipe); /* see above */
 
 /* How many LoRA files a recipe names, and what it says of the i-th: name, hash and scale. */
 LIMN_API int limn_recipe_lora_count(const limn_recipe *recipe);

@@ -10,10 +10,12 @@ typedef struct loop {
     limn_sampling *run;
     limn_rng rng;
     limn_unet_context context;
-    size_t context_mark; /* where the workspace was before it */
-    int spoken;          /* which of the task's conditions it holds */
-    limn_map *x;         /* the sample [1, h, w, c] */
-    limn_map in, out;    /* what the U-Net is given and gives, [n, h, w, c] */
+    limn_control_context control; /* where the task has one */
+    bool controlled;              /* whether it takes part in the evaluation under way */
+    size_t context_mark;          /* where the workspace was before both */
+    int spoken;                   /* which of the task's conditions it holds */
+    limn_map *x;                  /* the sample [1, h, w, c] */
+    limn_map in, out;             /* what the U-Net is given and gives, [n, h, w, c] */
     limn_unet_deep deep;
     float *noise; /* as the sample */
     float *room;  /* the same: scratch */
@@ -97,9 +99,19 @@ static void listen(loop *l, int step) {
     said.n = n;
     limn_arena_release(l->e->ws, l->context_mark);
     limn_unet_prepare(l->e, task->unet, &said, &l->context);
+    if (task->control) limn_unet_prepare(l->e, &task->control->net->copy, &said, &l->control.text);
     if (n != l->in.n) l->deep.filled = false;
     l->in.n = l->out.n = l->deep.map.n = n;
     l->spoken = which;
+}
+
+/* Lets the ControlNet into the i-th of n evaluations, or keeps it out. */
+static void let_control(loop *l, int i, int n) {
+    const limn_denoise_control *c = l->task->control;
+    bool on = c && (double)i / n >= c->from && (c->to == 0 || (double)(i + 1) / n <= c->to);
+    l->context.control = on ? &l->control : NULL;
+    if (on != l->controlled) l->deep.filled = false; /* it holds what the ControlNet said */
+    l->controlled = on;
 }
 
 /* The U-Net's evaluation in a step, from 0; the deep feature is made anew in every
@@ -114,22 +126,25 @@ static void evaluate(loop *l, int step, double timestep) {
     limn_unet_run_deep(l->e, unet, &l->in, timestep, &l->context, &l->deep, &l->out);
 }
 
-/* What the model predicts in a step, from 0: in l->out[0]. */
-static void predict(loop *l, int step, double timestep) {
+/* What the model predicts in a call: in l->out[0]. */
+static void predict(loop *l, int call) {
     const limn_denoise_task *task = l->task;
+    int first = limn_sampling_first(l->run), calls = limn_sampling_calls(l->run);
+    int skipped = task->start ? task->start->skipped : 0;
+    int step = skipped + limn_sampling_steps_done(l->run);
     bool on = guided(task, step);
     const limn_guidance g = {.scale = on ? task->guidance : 1,
                              .weights = task->weights,
                              .rescale = on ? task->rescale : 0};
     listen(l, step);
+    let_control(l, call - first, calls - first);
     fill_input(l);
-    evaluate(l, step, timestep);
+    evaluate(l, step, limn_sampling_timestep(l->run, call));
     limn_guide(&l->out, &g);
 }
 
 static limn_status one_call(loop *l, int call, limn_error *err) {
-    int skipped = l->task->start ? l->task->start->skipped : 0;
-    predict(l, skipped + limn_sampling_steps_done(l->run), limn_sampling_timestep(l->run, call));
+    predict(l, call);
     if (l->e->stopped)
         return limn_fail(err, LIMN_E_CANCELLED, "stopped in the step after %d of %d",
                          limn_sampling_steps_done(l->run), l->task->steps);
@@ -184,13 +199,15 @@ static void measure_calls(loop *l) {
     int skipped = task->start ? task->start->skipped : 0, steps = task->steps - skipped;
     int calls = limn_sampling_calls_of(task->sampler, steps), before = 0;
     int every = caches(task) ? task->cache_interval : 1;
-    double cost[2][2] = {{-1, -1}, {-1, -1}};
+    double cost[8]; /* of a call: guided or not, whole, controlled; below 0 = not known yet */
+    for (int i = 0; i < 8; i++) cost[i] = -1;
     for (int call = 0; call < calls; call++) {
         int step = skipped + (int)((long long)call * steps / calls), n = rows_of(task, step);
-        bool whole = step % every == 0 || n != before;
-        double *one = &cost[n > 1][whole], start;
+        bool controlled = l->controlled;
         listen(l, step);
-        start = l->e->flop;
+        let_control(l, call, calls);
+        bool whole = step % every == 0 || n != before || controlled != l->controlled;
+        double *one = &cost[4 * (n > 1) + 2 * whole + l->controlled], start = l->e->flop;
         before = n;
         if (*one < 0) {
             l->deep.filled = !whole;
@@ -215,6 +232,10 @@ limn_status limn_denoise_run(limn_exec *e, const limn_denoise_task *task, limn_m
     l.in = limn_map_take(e, n, latents->h, latents->w, task->unet->in_c);
     l.out = limn_map_take(e, n, latents->h, latents->w, task->unet->out_c);
     if (caches(task)) l.deep = limn_unet_deep_take(e, task->unet, &l.in, task->cache_branch);
+    if (task->control)
+        l.control = (limn_control_context){.net = task->control->net,
+                                           .hint = task->control->hint,
+                                           .strength = (float)task->control->strength};
     l.context_mark = limn_arena_mark(e->ws);
     if (limn_exec_measuring(e))
         measure_calls(&l);

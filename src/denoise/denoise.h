@@ -7,6 +7,7 @@
 #define LIMN_DENOISE_DENOISE_H
 
 #include "base/random.h"
+#include "denoise/control.h"
 #include "denoise/guide.h"
 #include "denoise/sampler.h"
 #include "denoise/unet.h"
@@ -20,6 +21,16 @@ typedef bool limn_denoise_watch(void *user, int steps_done, const limn_map *late
 typedef struct limn_guidance_range {
     double from, to; /* 0 to 1; to 0 = to the end */
 } limn_guidance_range;
+
+/* What a ControlNet has to do with a run. Of n evaluations it takes part in the i-th, from 0, where
+ * from <= i / n and (i + 1) / n <= to, as diffusers has it. */
+typedef struct limn_denoise_control {
+    const limn_control *net;
+    const limn_map *hint; /* limn_control_see's, [1, h, w, channels[0]] */
+    double strength;      /* above 0; 1 = as it was trained */
+    double from, to;      /* shares of the evaluations; to 0 = to the end */
+} limn_denoise_control;
+
 /* What a run has beside the text; NULL in a task = it begins with noise alone. All of it is made
  * before the run (src/render/start.c), because the random numbers come in a fixed order. */
 typedef struct limn_denoise_start {
@@ -55,8 +66,9 @@ typedef struct limn_denoise_task {
      * k] for every conditioning alike, or [condition->n, h, w, k]; in_c is the latents' channels +
      * k. NULL = nothing. */
     const limn_map *extra;
-    const limn_denoise_start *start; /* NULL: from noise alone */
-    limn_denoise_watch *watch;       /* may be NULL */
+    const limn_denoise_start *start;     /* NULL: from noise alone */
+    const limn_denoise_control *control; /* NULL: none */
+    limn_denoise_watch *watch;           /* may be NULL */
     void *user;
 } limn_denoise_task;
 

@@ -2,18 +2,19 @@
  *
  * Memory is a stack. What the way down leaves for the way up lies at its bottom; on the way up,
  * each layer's result is slid down over its input ("settled"), so that the peak is one layer's. */
-#include "denoise/unet.h"
+#include "denoise/unet_parts.h"
 
 #include <string.h>
 
 #include "base/math.h"
+#include "denoise/control.h"
 
 /* Rows that go through a perceptron together. */
 #define PERCEPTRON_ROWS 1024
 
 /* What the way down leaves for the way up. */
 typedef struct skips {
-    limn_map map[LIMN_UNET_LEVELS_MOST * (LIMN_UNET_LAYERS_MOST + 1) + 1];
+    limn_map map[LIMN_UNET_SKIPS_MOST];
     int count;
 } skips;
 
@@ -78,9 +79,8 @@ static float *guidance_embedding(limn_exec *e, const limn_unet *m, double guidan
     return out;
 }
 
-/* The activated time embedding [n, time_d], the pooled text's part included. */
-static float *time_embedding(limn_exec *e, const limn_unet *m, double timestep,
-                             const limn_unet_context *context) {
+float *limn_unet_time(limn_exec *e, const limn_unet *m, double timestep,
+                      const limn_unet_context *context) {
     int n = context->n;
     size_t d = (size_t)m->time_d;
     float *out = limn_arena_floats(e->ws, (size_t)n * d);
@@ -202,6 +202,7 @@ static void prepare_level(limn_exec *e, const limn_unet_level *l, const limn_une
 void limn_unet_prepare(limn_exec *e, const limn_unet *m, const limn_unet_condition *condition,
                        limn_unet_context *out) {
     out->n = condition->n;
+    out->control = NULL;
     out->embedding = m->class1.n > 0 ? added_embedding(e, m, condition) : NULL;
     out->guidance = m->guidance_d > 0 ? guidance_embedding(e, m, condition->guidance) : NULL;
     for (int i = 0; i < m->levels; i++) prepare_level(e, &m->down[i], condition, out);
@@ -228,24 +229,39 @@ static limn_map run_layer(limn_exec *e, const limn_resnet *r, const limn_unet_tr
     return out;
 }
 
+bool limn_unet_down(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
+                    const float *time, limn_unet_place *at, limn_map *x) {
+    const limn_unet_level *l = &m->down[at->level];
+    if (at->layer == l->layers && !l->resamples) return false;
+    if (at->layer < l->layers) {
+        int k = at->layer++;
+        *x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time, x);
+        return true;
+    }
+    limn_map half = limn_map_take(e, x->n, limn_conv_size(&l->resample, x->h),
+                                  limn_conv_size(&l->resample, x->w), x->c);
+    limn_conv_run(e, &l->resample, x, x->h, x->w, NULL, &half);
+    *x = half;
+    *at = (limn_unet_place){.level = at->level + 1};
+    return true;
+}
+
 static limn_map run_down(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
                          const float *time, limn_map x, skips *s) {
-    s->map[s->count++] = x;
-    for (int i = 0; i < m->levels; i++) {
-        const limn_unet_level *l = &m->down[i];
-        for (int k = 0; k < l->layers; k++) {
-            x = run_layer(e, &l->resnet[k], l->attends ? &l->attention[k] : NULL, context, time,
-                          &x);
-            s->map[s->count++] = x;
-        }
-        if (!l->resamples) continue;
-        limn_map half = limn_map_take(e, x.n, limn_conv_size(&l->resample, x.h),
-                                      limn_conv_size(&l->resample, x.w), x.c);
-        limn_conv_run(e, &l->resample, &x, x.h, x.w, NULL, &half);
-        x = half;
+    limn_unet_place at = {0};
+    do {
         s->map[s->count++] = x;
-    }
+    } while (limn_unet_down(e, m, context, time, &at, &x));
     return x;
+}
+
+void limn_unet_middle(limn_exec *e, const limn_unet *m, const limn_unet_context *context,
+                      const float *time, size_t base, limn_map *x) {
+    for (int i = 0; i < m->mid_layers; i++) {
+        const limn_unet_transformer *t = i == 0 && m->mid_attends ? &m->mid_attention : NULL;
+        *x = run_layer(e, &m->mid_resnet[i], t, context, time, x);
+    }
+    if (m->mid_layers > 0) limn_map_settle(e, base, x);
 }
 
 /* [n, h, w, a.c + b.c]: a's channels, then b's. */
@@ -293,7 +309,7 @@ static limn_map run_up(limn_exec *e, const limn_unet *m, const limn_unet_context
     return x;
 }
 
-static limn_map run_in(limn_exec *e, const limn_unet *m, const limn_map *x) {
+limn_map limn_unet_in(limn_exec *e, const limn_unet *m, const limn_map *x) {
     limn_map h = limn_map_take(e, x->n, x->h, x->w, m->channels[0]);
     limn_conv_run(e, &m->conv_in, x, x->h, x->w, NULL, &h);
     return h;
@@ -308,16 +324,13 @@ static void run_full(limn_exec *e, const limn_unet *m, const limn_map *x, double
                      const limn_unet_context *context, limn_unet_deep *deep, limn_map *out) {
     size_t mark = limn_arena_mark(e->ws);
     skips s = {.count = 0};
-    float *time = time_embedding(e, m, timestep, context);
-    limn_map h = run_in(e, m, x);
+    float *time = limn_unet_time(e, m, timestep, context);
+    limn_map h = limn_unet_in(e, m, x);
     h = run_down(e, m, context, time, h, &s);
 
     size_t base = limn_arena_mark(e->ws);
-    for (int i = 0; i < m->mid_layers; i++) {
-        const limn_unet_transformer *t = i == 0 && m->mid_attends ? &m->mid_attention : NULL;
-        h = run_layer(e, &m->mid_resnet[i], t, context, time, &h);
-    }
-    if (m->mid_layers > 0) limn_map_settle(e, base, &h);
+    limn_unet_middle(e, m, context, time, base, &h);
+    if (context->control) limn_control_add(e, context->control, x, timestep, s.map, s.count, &h);
     h = run_up(e, m, context, time, base, h, &s, deep);
     run_out(e, m, &h, out);
     limn_arena_release(e->ws, mark);
@@ -349,11 +362,12 @@ static void run_shallow(limn_exec *e, const limn_unet *m, const limn_map *x, dou
                         limn_map *out) {
     const limn_unet_level *in = &m->down[0], *top = &m->up[m->levels - 1];
     size_t mark = limn_arena_mark(e->ws);
-    float *time = time_embedding(e, m, timestep, context);
-    skips s = {.map[0] = run_in(e, m, x), .count = 1};
+    float *time = limn_unet_time(e, m, timestep, context);
+    skips s = {.map[0] = limn_unet_in(e, m, x), .count = 1};
     for (int k = 0; k < deep->branch; k++, s.count++)
         s.map[s.count] = run_layer(e, &in->resnet[k], in->attends ? &in->attention[k] : NULL,
                                    context, time, &s.map[s.count - 1]);
+    if (context->control) limn_control_add(e, context->control, x, timestep, s.map, s.count, NULL);
     size_t base = limn_arena_mark(e->ws);
     limn_map h = deep->map;
     for (int k = top->layers - 1 - deep->branch; k < top->layers; k++)

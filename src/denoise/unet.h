@@ -13,6 +13,9 @@
 #define LIMN_UNET_LEVELS_MOST 6
 #define LIMN_UNET_LAYERS_MOST 4
 #define LIMN_UNET_BLOCKS_MOST 16
+/* What the way down leaves for the way up: a map of every layer, of what resamples, and the first.
+ */
+#define LIMN_UNET_SKIPS_MOST (LIMN_UNET_LEVELS_MOST * (LIMN_UNET_LAYERS_MOST + 1) + 1)
 /* Attentions to the text in a whole network: SDXL has 70. */
 #define LIMN_UNET_CONTEXTS_MOST 128
 /* Numbers that SDXL takes beside the text. */
@@ -74,6 +77,10 @@ typedef struct limn_unet {
 /* Reads the configuration and the tensors (ld->tensors). Faults stay in ld->status. */
 void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out);
 
+/* The same of the half that a ControlNet has (ControlNetModel's configuration): what comes before
+ * the way up, of which nothing is set. */
+void limn_unet_load_half(limn_loader *ld, const limn_config *config, limn_unet *out);
+
 /* What a picture is conditioned on. */
 typedef struct limn_unet_condition {
     int n;               /* conditionings evaluated at once */
@@ -93,6 +100,9 @@ typedef struct limn_unet_context {
     limn_keys keys[LIMN_UNET_CONTEXTS_MOST];
     float *embedding; /* [n, time_d]; NULL where the model adds nothing */
     float *guidance;  /* [channels[0]], added before the time embedding; NULL where it is not */
+    /* The ControlNet that takes part in the evaluation (denoise/control.h); NULL = none, as
+     * limn_unet_prepare leaves it. */
+    const struct limn_control_context *control;
 } limn_unet_context;
 
 /* Prepares a context in e->ws, which must keep it until the picture's last evaluation. */

@@ -7,6 +7,7 @@
 /* How the network is put together. Levels are counted from the largest map, in up_depth and
  * up_attends from the smallest, as the way up has them. */
 typedef struct limn_unet_layout {
+    bool half;                         /* there is no way up: a ControlNet. Set before reading */
     int layers[LIMN_UNET_LEVELS_MOST]; /* resnets on the way down; one more on the way up */
     int heads[LIMN_UNET_LEVELS_MOST];
     bool down_attends[LIMN_UNET_LEVELS_MOST], up_attends[LIMN_UNET_LEVELS_MOST];
@@ -20,8 +21,8 @@ typedef struct limn_unet_layout {
     limn_resnet_form resnet;
 } limn_unet_layout;
 
-/* Reads the configuration: sizes and choices into *m, the rest into *f, both zeroed before. What
- * limn does not know is refused by name; the fault stays in ld->status. */
+/* Reads the configuration: sizes and choices into *m, the rest into *f, both zeroed before but for
+ * f->half. What limn does not know is refused by name; the fault stays in ld->status. */
 void limn_unet_layout_read(limn_loader *ld, const limn_config *c, limn_unet *m,
                            limn_unet_layout *f);
 

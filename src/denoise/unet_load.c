@@ -55,9 +55,8 @@ static void load_transformer(limn_loader *ld, limn_unet *m, const limn_unet_layo
         m->contexts += only_cross ? 2 : 1;
     }
     if (m->contexts > LIMN_UNET_CONTEXTS_MOST)
-        limn_load_fail(ld, LIMN_E_INPUT,
-                       "unet/config.json: %d attentions to the text, limn takes %d", m->contexts,
-                       LIMN_UNET_CONTEXTS_MOST);
+        limn_load_fail(ld, LIMN_E_INPUT, "%s: %d attentions to the text, limn takes %d", name,
+                       m->contexts, LIMN_UNET_CONTEXTS_MOST);
 }
 
 static void load_down(limn_loader *ld, limn_unet *m, const limn_unet_layout *f, int i) {
@@ -125,25 +124,44 @@ static void load_added_embedding(limn_loader *ld, limn_unet *m) {
         ld, numbers ? "add_embedding.linear_2" : "class_embedding.linear_2", t, t, true);
 }
 
-void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) {
-    limn_unet_layout f = {0};
-    *out = (limn_unet){0};
-    if (ld->status == LIMN_OK) limn_unet_layout_read(ld, config, out, &f);
-    if (ld->status != LIMN_OK) return;
-    int first = out->channels[0], t = out->time_d;
+/* The embeddings and the first convolution: in float32 always. */
+static void load_in(limn_loader *ld, limn_unet *m) {
+    int first = m->channels[0], t = m->time_d;
     bool int8 = ld->int8;
     ld->int8 = false;
-    out->time1 = limn_load_linear(ld, "time_embedding.linear_1", t, first, true);
-    out->time2 = limn_load_linear(ld, "time_embedding.linear_2", t, t, true);
-    if (out->guidance_d > 0)
-        out->guidance =
-            limn_load_linear(ld, "time_embedding.cond_proj", first, out->guidance_d, false);
-    if (out->pooled_d > 0) load_added_embedding(ld, out);
-    out->conv_in = limn_load_conv(ld, "conv_in", first, out->in_c, 3, 1, 1);
+    m->time1 = limn_load_linear(ld, "time_embedding.linear_1", t, first, true);
+    m->time2 = limn_load_linear(ld, "time_embedding.linear_2", t, t, true);
+    if (m->guidance_d > 0)
+        m->guidance = limn_load_linear(ld, "time_embedding.cond_proj", first, m->guidance_d, false);
+    if (m->pooled_d > 0) load_added_embedding(ld, m);
+    m->conv_in = limn_load_conv(ld, "conv_in", first, m->in_c, 3, 1, 1);
     ld->int8 = int8;
-    for (int i = 0; i < out->levels; i++) load_down(ld, out, &f, i);
-    load_mid(ld, out, &f);
+}
+
+/* All that comes before the way up; false, and nothing was loaded, where the configuration is at
+ * fault. */
+static bool load_half(limn_loader *ld, const limn_config *config, limn_unet_layout *f,
+                      limn_unet *out) {
+    *out = (limn_unet){0};
+    if (ld->status == LIMN_OK) limn_unet_layout_read(ld, config, out, f);
+    if (ld->status != LIMN_OK) return false;
+    load_in(ld, out);
+    for (int i = 0; i < out->levels; i++) load_down(ld, out, f, i);
+    load_mid(ld, out, f);
+    return true;
+}
+
+void limn_unet_load_half(limn_loader *ld, const limn_config *config, limn_unet *out) {
+    limn_unet_layout f = {.half = true};
+    load_half(ld, config, &f, out);
+}
+
+void limn_unet_load(limn_loader *ld, const limn_config *config, limn_unet *out) {
+    limn_unet_layout f = {.half = false};
+    if (!load_half(ld, config, &f, out)) return;
+    int first = out->channels[0];
     for (int i = 0; i < out->levels; i++) load_up(ld, out, &f, i);
+    bool int8 = ld->int8;
     ld->int8 = false;
     out->norm_out = limn_load_norm(ld, "conv_norm_out", first, f.groups, f.resnet.eps);
     out->conv_out = limn_load_conv(ld, "conv_out", out->out_c, first, 3, 1, 1);

@@ -29,6 +29,8 @@ typedef struct limn_recipe_facts {
     int lora_count;
     const struct limn_embeddings *embeddings; /* of the model; NULL = none */
     const bool *embeddings_used;              /* which of them the prompts name; NULL = none */
+    const char *control_name;                 /* NULL or "": no ControlNet took part */
+    const char *control_sha256;               /* beside control_name */
 } limn_recipe_facts;
 
 /* Writes the canonical JSON of a picture's recipe: one line, keys in a fixed order, every setting

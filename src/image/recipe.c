@@ -35,7 +35,9 @@ limn_status limn_recipe_new(limn_recipe **out, limn_error *err) {
                             (const char **)&r->model_sha256,
                             (const char **)&r->taesd_name,
                             (const char **)&r->taesd_sha256,
-                            (const char **)&r->embeddings};
+                            (const char **)&r->embeddings,
+                            (const char **)&r->control_name,
+                            (const char **)&r->control_sha256};
     limn_status status = keep(&r->request.schedule, "model", err);
     if (!status) status = keep(&r->request.rng, "torch", err);
     if (!status) status = keep(&r->request.prompt_syntax, "plain", err);
@@ -93,9 +95,9 @@ static void drop_texts(const limn_request *q) {
 void limn_recipe_free(limn_recipe *recipe) {
     if (!recipe) return;
     limn_request *q = &recipe->request;
-    const char *texts[] = {q->prompt,      q->negative,     q->sampler,     q->schedule,
-                           q->rng,         q->init.name,    q->init.sha256, q->mask.name,
-                           q->mask.sha256, q->prompt_syntax};
+    const char *texts[] = {q->prompt,      q->negative,      q->sampler,      q->schedule,
+                           q->rng,         q->init.name,     q->init.sha256,  q->mask.name,
+                           q->mask.sha256, q->prompt_syntax, q->control.name, q->control.sha256};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) free((void *)texts[i]);
     drop_texts(q);
     drop_loras(recipe);
@@ -105,6 +107,8 @@ void limn_recipe_free(limn_recipe *recipe) {
     free(recipe->taesd_name);
     free(recipe->taesd_sha256);
     free(recipe->embeddings);
+    free(recipe->control_name);
+    free(recipe->control_sha256);
     free(recipe);
 }
 
@@ -140,6 +144,14 @@ void limn_recipe_list_embedding(limn_image_buffer *list, const char *name, const
     if (list->size > 0) limn_image_add_text(list, ", ");
     limn_image_add_text(list, name);
     limn_image_add_format(list, " (%.12s...)", sha256);
+}
+
+const char *limn_recipe_control_name(const limn_recipe *recipe) {
+    return recipe->control_name;
+}
+
+const char *limn_recipe_control_sha256(const limn_recipe *recipe) {
+    return recipe->control_sha256;
 }
 
 int limn_recipe_contract(const limn_recipe *recipe) {
@@ -325,6 +337,20 @@ static limn_status set_taesd(limn_recipe *r, const char *name, const char *value
     return status ? status : keep((const char **)&r->taesd_sha256, "", err);
 }
 
+/* Nor a ControlNet's; and without it, its picture and settings say nothing. */
+static limn_status set_control(limn_recipe *r, const char *name, const char *value,
+                               limn_error *err) {
+    if (strcmp(value, "none") != 0)
+        return limn_fail(err, LIMN_E_USAGE,
+                         "%s '%s': expected none (a ControlNet is given by its file)", name, value);
+    limn_status status = keep((const char **)&r->control_name, "", err);
+    if (!status) status = keep((const char **)&r->control_sha256, "", err);
+    if (!status) status = keep(&r->request.control.name, "", err);
+    if (!status) status = keep(&r->request.control.sha256, "", err);
+    r->request.control_strength = r->request.control_from = r->request.control_to = 0;
+    return status;
+}
+
 /* They can be left out, not changed: which files they are is for whoever opens the model to say. */
 static limn_status set_loras(limn_recipe *r, const char *name, const char *value, limn_error *err) {
     if (strcmp(value, "none") != 0)
@@ -354,6 +380,7 @@ static const struct {
     {"precision", set_precision},
     {"taesd", set_taesd},
     {"loras", set_loras},
+    {"control", set_control},
     {"negative", set_negative},
     {"guidance", set_guidance},
     {"cfg_scale", set_guidance},
@@ -397,7 +424,7 @@ static limn_status fail_setting(const char *name, limn_error *err) {
         err, LIMN_E_USAGE,
         "a recipe has no setting '%s'; it has prompt, negative_prompt, seed, steps, "
         "guidance_scale, width, height, size, sampler, schedule, rng, eta, prompt_syntax, "
-        "precision, taesd, loras%s",
+        "precision, taesd, loras, control%s",
         name, list);
 }
 

@@ -8,12 +8,13 @@
 /* A request whose strings are the recipe's own, from malloc. */
 struct limn_recipe {
     limn_request request;
-    char *model_name, *model_sha256; /* "" where unknown */
-    char *precision;                 /* "float32" where unknown */
-    char *taesd_name, *taesd_sha256; /* "" where the model's own decoder was used */
-    char *embeddings;                /* as limn_recipe_embeddings gives them */
-    int contract;                    /* 0 where unknown */
-    limn_lora_info *loras;           /* [lora_count], names and hashes its own; NULL = none */
+    char *model_name, *model_sha256;     /* "" where unknown */
+    char *precision;                     /* "float32" where unknown */
+    char *taesd_name, *taesd_sha256;     /* "" where the model's own decoder was used */
+    char *control_name, *control_sha256; /* "" where no ControlNet took part */
+    char *embeddings;                    /* as limn_recipe_embeddings gives them */
+    int contract;                        /* 0 where unknown */
+    limn_lora_info *loras;               /* [lora_count], names and hashes its own; NULL = none */
     int lora_count;
 };
 

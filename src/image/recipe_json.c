@@ -142,19 +142,19 @@ static limn_status take_settings(const json_t *object, limn_recipe *recipe, limn
     return status;
 }
 
-/* Takes the decoder beside the model, where the recipe names one. */
-static limn_status take_taesd(const json_t *object, limn_recipe *recipe, limn_error *err) {
-    const json_t *taesd = json_object_get(object, "taesd");
-    const char *name = json_string_value(json_object_get(taesd, "name"));
-    const char *sha256 = json_string_value(json_object_get(taesd, "sha256"));
-    if (!taesd || json_is_null(taesd)) return LIMN_OK;
+/* Takes a network beside the model, where the recipe names one. */
+static limn_status take_network(const json_t *object, const char *key, char **name_slot,
+                                char **sha256_slot, limn_error *err) {
+    const json_t *network = json_object_get(object, key);
+    const char *name = json_string_value(json_object_get(network, "name"));
+    const char *sha256 = json_string_value(json_object_get(network, "sha256"));
+    if (!network || json_is_null(network)) return LIMN_OK;
     if (!name || !sha256 || strlen(sha256) != 64)
         return limn_fail(err, LIMN_E_INPUT,
-                         "the picture's recipe: 'taesd' has to have a name and a sha256");
-    limn_status status =
-        limn_recipe_keep((const char **)&recipe->taesd_name, name, strlen(name), err);
+                         "the picture's recipe: '%s' has to have a name and a sha256", key);
+    limn_status status = limn_recipe_keep((const char **)name_slot, name, strlen(name), err);
     if (status) return status;
-    return limn_recipe_keep((const char **)&recipe->taesd_sha256, sha256, strlen(sha256), err);
+    return limn_recipe_keep((const char **)sha256_slot, sha256, strlen(sha256), err);
 }
 
 limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_error *err) {
@@ -174,8 +174,13 @@ limn_status limn_recipe_from_json(const char *json, limn_recipe *recipe, limn_er
     if (!status) status = take_embeddings(object, recipe, err);
     if (!status) status = take_source(object, "init", &recipe->request.init, err);
     if (!status) status = take_source(object, "mask", &recipe->request.mask, err);
+    if (!status) status = take_source(object, "control_image", &recipe->request.control, err);
     if (!status) status = take_model(object, recipe, err);
-    if (!status) status = take_taesd(object, recipe, err);
+    if (!status)
+        status = take_network(object, "taesd", &recipe->taesd_name, &recipe->taesd_sha256, err);
+    if (!status)
+        status =
+            take_network(object, "control", &recipe->control_name, &recipe->control_sha256, err);
     json_decref(object);
     return status;
 }

@@ -104,6 +104,17 @@ static void add_source(limn_image_buffer *b, const char *key, const limn_input *
     limn_image_add_text(b, "}");
 }
 
+/* A network beside the model, by its name and hash. Nothing where there is none. */
+static void add_network(limn_image_buffer *b, const char *key, const char *name,
+                        const char *sha256) {
+    if (!name || !*name) return;
+    add_key(b, key);
+    limn_image_add_text(b, "{");
+    add_text(b, "name", name);
+    add_text(b, "sha256", sha256);
+    limn_image_add_text(b, "}");
+}
+
 /* Whether the prompt is more than plain text: then the recipe says so. */
 static bool reads_syntax(const limn_request *q) {
     return q->prompt_syntax && strcmp(q->prompt_syntax, "plain") != 0;
@@ -129,6 +140,7 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_settings(&b, q);
     add_source(&b, "init", &q->init);
     add_source(&b, "mask", &q->mask);
+    add_source(&b, "control_image", &q->control);
     if (reads_syntax(q)) add_text(&b, "prompt_syntax", q->prompt_syntax);
     add_text(&b, "precision", f->precision);
     add_loras(&b, f);
@@ -138,13 +150,8 @@ limn_status limn_recipe_json(const limn_recipe_facts *f, char **json, limn_error
     add_text(&b, "name", f->model_name);
     add_text(&b, "sha256", f->model_sha256);
     limn_image_add_text(&b, "}");
-    if (f->taesd_name && *f->taesd_name) {
-        add_key(&b, "taesd");
-        limn_image_add_text(&b, "{");
-        add_text(&b, "name", f->taesd_name);
-        add_text(&b, "sha256", f->taesd_sha256);
-        limn_image_add_text(&b, "}");
-    }
+    add_network(&b, "taesd", f->taesd_name, f->taesd_sha256);
+    add_network(&b, "control", f->control_name, f->control_sha256);
     add_whole(&b, "contract", f->contract);
     add_text(&b, "version", f->version);
     limn_image_add_text(&b, "}");
@@ -219,6 +226,25 @@ static void add_denoising(limn_image_buffer *b, const limn_request *q) {
     limn_image_add_text(b, ", ");
 }
 
+/* "ControlNet 0", as A1111's extension writes it: pairs in quotes, the hash's first eight digits.
+ */
+static void add_control(limn_image_buffer *b, const limn_recipe_facts *f) {
+    const limn_request *q = f->request;
+    limn_image_buffer list = {0};
+    if (!f->control_name || !*f->control_name) return;
+    limn_image_add_text(&list, "Module: none, Model: ");
+    limn_image_add_utf8(&list, f->control_name, strlen(f->control_name), true);
+    limn_image_add_format(&list, " [%.8s], Weight: ", f->control_sha256);
+    limn_image_add_number(&list, q->control_strength);
+    limn_image_add_text(&list, ", Guidance Start: ");
+    limn_image_add_number(&list, q->control_from);
+    limn_image_add_text(&list, ", Guidance End: ");
+    limn_image_add_number(&list, q->control_to > 0 ? q->control_to : 1);
+    b->failed = b->failed || list.failed;
+    if (!list.failed) add_pair(b, "ControlNet 0", list.data);
+    limn_image_drop(&list);
+}
+
 /* "Lora hashes", whose value is "name: hash, name: hash" in quotes; names without their ending. */
 static void add_lora_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
     limn_image_buffer list = {0};
@@ -282,6 +308,7 @@ limn_status limn_recipe_parameters(const limn_recipe_facts *f, char **text, limn
     add_hashes(&b, f);
     if (reads_syntax(q)) add_pair(&b, "Prompt syntax", q->prompt_syntax);
     if (f->taesd_name && *f->taesd_name) add_pair(&b, "VAE Decoder", "TAESD");
+    add_control(&b, f);
     add_lora_hashes(&b, f);
     limn_image_add_text(&b, "Version: limn ");
     limn_image_add_text(&b, f->version ? f->version : "");

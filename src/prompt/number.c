@@ -128,6 +128,22 @@ static const limn_setting settings[] = {
      .whole = true,
      .least = 1,
      .most = 8192},
+    {.name = "control_strength",
+     .option = "control-strength",
+     .about = "with --control: how much the ControlNet has to say, 1 as trained",
+     .offset = AT(control_strength),
+     .least = 0.001,
+     .most = 10},
+    {.name = "control_from",
+     .option = "control-from",
+     .about = "the ControlNet takes part after this share of the steps, 0 to 1",
+     .offset = AT(control_from),
+     .most = 1},
+    {.name = "control_to",
+     .option = "control-to",
+     .about = "the ControlNet takes part up to this share of the steps: faster",
+     .offset = AT(control_to),
+     .most = 1},
 };
 
 const limn_setting *limn_settings(int *count) {

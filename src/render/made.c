@@ -1,11 +1,13 @@
 #include "render/made.h"
 #include "image/recipe.h"
+#include "render/hint.h"
 #include "render/plan.h"
 #include "render/speech.h"
 #include <stdlib.h>
 #include <string.h>
 
 limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *request) {
+    const bool controlled = limn_hint_wanted(request);
     return (limn_recipe_facts){
         .request = request,
         .model_name = model->info.name,
@@ -18,6 +20,8 @@ limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *r
         .loras = model->loras ? limn_loras_info(model->loras) : NULL,
         .lora_count = model->info.lora_count,
         .embeddings = model->embeddings,
+        .control_name = controlled ? model->info.control_name : "",
+        .control_sha256 = controlled ? model->info.control_sha256 : "",
     };
 }
 
@@ -27,7 +31,7 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
     limn_request_settle(model, &settled);
     limn_recipe_facts facts = limn_made_facts(model, &settled);
     limn_speech speech = {0};
-    limn_status status = limn_hashing_wait(model->hashing, err);
+    limn_status status = limn_model_hashed(model, err);
     if (status == LIMN_OK && model->embeddings)
         status = limn_speech_make(model, &settled, &speech, err);
     facts.embeddings_used = speech.used;
@@ -100,6 +104,11 @@ static limn_status compare(const limn_model *model, const limn_request *request,
         return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn with other LoRA files",
                          path);
     }
+    const char *control = limn_hint_wanted(request) ? model->info.control_sha256 : "";
+    if (strcmp(limn_recipe_control_sha256(recipe), control) != 0) {
+        return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn with another ControlNet",
+                         path);
+    }
     return compare_requests(model, request, limn_recipe_request(recipe), path, err);
 }
 
@@ -107,7 +116,7 @@ limn_status limn_made_check(const limn_model *model, const limn_request *request
                             limn_error *err) {
     limn_picture *picture = NULL;
     limn_recipe *recipe = NULL;
-    limn_status status = limn_hashing_wait(model->hashing, err);
+    limn_status status = limn_model_hashed(model, err);
     if (status != LIMN_OK) return status;
     status = limn_picture_load(path, &picture, err);
     if (status == LIMN_OK && !picture->recipe) status = LIMN_E_INPUT;

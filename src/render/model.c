@@ -21,6 +21,8 @@ static void describe(const limn_opening *o) {
     i->taesd_name = strcpy(m->taesd_name, o->taesd.name);
     i->taesd_sha256 = strcpy(m->taesd_sha256, o->taesd.sha256);
     i->lora_count = limn_loras_count(m->loras);
+    i->control_name = m->control_name;
+    i->control_sha256 = m->control_sha256;
     i->cache = m->cache;
     i->prediction = limn_prediction_name(m->schedule.prediction);
 }
@@ -35,9 +37,24 @@ static limn_status open_embeddings(limn_opening *o) {
     return limn_embeddings_open(o->embeddings, &what, &o->m->embeddings, o->err);
 }
 
+/* What was not hashed yet. */
+static limn_status start_hashing(limn_opening *o) {
+    limn_model *m = o->m;
+    const bool beside = o->threads > 1;
+    limn_status status = LIMN_OK;
+    if (m->sha256[0] == '\0')
+        status = limn_hashing_start(&o->folder, beside, m->sha256, &m->hashing, o->err);
+    if (status == LIMN_OK && o->control)
+        status =
+            limn_hashing_start(&o->control, beside, m->control_sha256, &m->control_hashing, o->err);
+    return status;
+}
+
 static limn_status open_all(limn_opening *o) {
     size_t bytes = 0;
     strncpy(o->m->name, limn_folder_name(o->folder), sizeof o->m->name - 1);
+    if (o->control)
+        strncpy(o->m->control_name, limn_folder_name(o->control), sizeof o->m->control_name - 1);
     limn_status status = limn_open_configs(o);
     if (status == LIMN_OK) status = limn_open_tensors(o);
     if (status == LIMN_OK) status = limn_open_loras(o);
@@ -49,10 +66,13 @@ static limn_status open_all(limn_opening *o) {
     if (status == LIMN_OK) status = limn_open_wishes(o);
     if (status == LIMN_OK) status = limn_open_weights(o, bytes);
     if (status == LIMN_OK) describe(o);
-    if (status == LIMN_OK && o->m->sha256[0] == '\0')
-        status =
-            limn_hashing_start(&o->folder, o->threads > 1, o->m->sha256, &o->m->hashing, o->err);
-    return status;
+    return status == LIMN_OK ? start_hashing(o) : status;
+}
+
+static void close_files(limn_opening *o) {
+    limn_folder_close(o->folder);
+    limn_folder_close(o->control);
+    limn_taesd_files_close(&o->taesd);
 }
 
 limn_status limn_model_open(const char *path, const limn_open_options *options, limn_model **out,
@@ -76,10 +96,10 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     limn_status status = limn_precision_find(precision, &int8, error);
     if (status == LIMN_OK) status = limn_folder_open_with(path, &asides, &o.folder, error);
     if (status == LIMN_OK && how.taesd) status = limn_taesd_files_open(how.taesd, &o.taesd, error);
+    if (status == LIMN_OK && how.control) status = limn_open_control(&o, how.control);
     o.m = status == LIMN_OK ? calloc(1, sizeof *o.m) : NULL;
     if (!o.m) {
-        limn_folder_close(o.folder);
-        limn_taesd_files_close(&o.taesd);
+        close_files(&o);
         if (status != LIMN_OK) return status;
         return limn_fail(error, LIMN_E_MEMORY, "no memory to load the model %s", path);
     }
@@ -89,8 +109,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
     status = open_all(&o);
     limn_fp_leave(fp);
     free(o.loader.jobs);
-    limn_folder_close(o.folder);
-    limn_taesd_files_close(&o.taesd);
+    close_files(&o);
     if (status == LIMN_OK)
         *out = o.m;
     else
@@ -101,6 +120,7 @@ limn_status limn_model_open(const char *path, const limn_open_options *options, 
 void limn_model_close(limn_model *model) {
     if (!model) return;
     limn_hashing_end(model->hashing);
+    limn_hashing_end(model->control_hashing);
     for (int i = 0; i < LIMN_ENCODERS_MOST; i++) limn_tokenizer_close(model->tokenizer[i]);
     limn_loras_close(model->loras);
     limn_embeddings_close(model->embeddings);
@@ -109,7 +129,7 @@ void limn_model_close(limn_model *model) {
 }
 
 limn_model_info limn_model_describe(const limn_model *model) {
-    limn_hashing_wait(model->hashing, NULL);
+    limn_model_hashed(model, NULL);
     return model->info;
 }
 

@@ -33,19 +33,30 @@ struct limn_model {
     limn_taesd taesd; /* where has_taesd: decodes in the VAE's place */
     bool has_taesd;
     limn_encoder encoder; /* not loaded unless it was asked for */
+    limn_control control; /* where has_control */
+    bool has_control;
     limn_schedule schedule;
     limn_arena weights; /* all packed weights: one block */
     limn_model_info info;
     char name[256], sampler[32];
-    char sha256[65];                        /* there after limn_hashing_wait(hashing) */
+    char sha256[65];                        /* there after limn_model_hashed */
     limn_hashing *hashing;                  /* NULL where sha256 was there when it was opened */
     char taesd_name[256], taesd_sha256[65]; /* of a TAESD from outside; "" else */
+    char control_name[256];                 /* "" without one */
+    char control_sha256[65];                /* there after limn_model_hashed; "" */
+    limn_hashing *control_hashing;          /* NULL without a ControlNet */
     bool int8;                              /* whether the U-Net was loaded so */
     limn_embeddings *embeddings;            /* NULL = none */
     limn_loras *loras;                      /* what was merged into it; NULL = nothing */
     char cache[400];                        /* limn_model_info.cache */
     char notes[400];                        /* limn_model_notes */
 };
+
+/* Returns when its hashes are there, and fails where one could not be found. */
+static inline limn_status limn_model_hashed(const limn_model *m, limn_error *err) {
+    limn_status status = limn_hashing_wait(m->hashing, err);
+    return status == LIMN_OK ? limn_hashing_wait(m->control_hashing, err) : status;
+}
 
 /* What decodes the model's latents. */
 static inline limn_decoder limn_model_decoder(const limn_model *m) {

@@ -237,8 +237,10 @@ bool limn_open_cached(limn_opening *o) {
     cache c;
     limn_error err = {0};
     char model[65];
-    if (o->m->loras) {
-        strcpy(o->m->cache, "not used: a model with LoRA files is not kept in a cache");
+    if (o->m->loras || o->control) {
+        snprintf(o->m->cache, sizeof o->m->cache,
+                 "not used: a model with %s is not kept in a cache",
+                 o->control ? "a ControlNet" : "LoRA files");
         return false;
     }
     limn_status status = start(o, &c, &err);
@@ -276,7 +278,7 @@ static limn_status write_file(cache *c, limn_error *err) {
 void limn_open_keep(limn_opening *o) {
     cache c;
     limn_error err = {0};
-    if (o->m->loras) return;
+    if (o->m->loras || o->control) return;
     limn_status status = start(o, &c, &err);
     if (status == LIMN_OK && !c.settled)
         status =

@@ -67,7 +67,8 @@ static limn_status check_taesd(const limn_opening *o) {
 limn_status limn_open_check(const limn_opening *o) {
     limn_status status = check_text(o);
     if (status == LIMN_OK) status = check_latents(o);
-    return status == LIMN_OK ? check_taesd(o) : status;
+    if (status == LIMN_OK) status = check_taesd(o);
+    return status == LIMN_OK ? limn_open_control_check(o) : status;
 }
 
 /* The family, by the U-Net's tensors, the pipeline's class, the schedule, and what the model is

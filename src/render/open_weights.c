@@ -17,6 +17,7 @@ static limn_status load_parts(limn_opening *o) {
     limn_unet_load(ld, o->unet, &m->unet);
     ld->int8 = false;
     limn_open_decoder(o);
+    limn_open_control_load(o);
     return ld->status;
 }
 
@@ -55,6 +56,7 @@ limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *c
 static limn_status pack_weights(limn_opening *o) {
     limn_status status = limn_load_pack(&o->loader, o->threads);
     if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
+    if (status == LIMN_OK && o->control) status = limn_folder_check(o->control, o->err);
     return status == LIMN_OK && o->m->loras ? limn_loras_release_files(o->m->loras, o->err)
                                             : status;
 }

@@ -4,6 +4,7 @@
  *   open_weights.c  two passes over the networks: measure and check, then pack
  *   open_cache.c    the weights out of a cache, or into one
  *   open_decoder.c  the VAE or a TAESD, for each of the passes
+ *   open_control.c  a ControlNet beside the model
  *   open_fit.c      whether the parts fit each other, and what the model wants
  *   model.c         all of it, and the model's life */
 #ifndef LIMN_RENDER_OPENING_H
@@ -27,6 +28,9 @@ typedef struct limn_opening {
     const limn_config *index, *text[LIMN_ENCODERS_MOST], *unet, *vae;
     const limn_tensors *text_tensors[LIMN_ENCODERS_MOST], *unet_tensors, *vae_tensors;
     limn_taesd_files taesd; /* zeroed where none was asked for */
+    limn_folder *control;   /* a ControlNet's; NULL = none was asked for */
+    const limn_config *control_config;
+    const limn_tensors *control_tensors;
     const limn_lora *asked; /* [lora_count] */
     int lora_count;
     const char *embeddings; /* a folder; NULL = none */
@@ -72,6 +76,15 @@ void limn_open_keep(limn_opening *o);
 
 /* What decodes, in a pass of open_weights.c. Faults stay in o->loader.status. */
 void limn_open_decoder(limn_opening *o);
+
+/* Opens the ControlNet at `path`, into o->control. */
+limn_status limn_open_control(limn_opening *o, const char *path);
+
+/* Its network, in a pass of open_weights.c. Faults stay in o->loader.status. */
+void limn_open_control_load(limn_opening *o);
+
+/* Checks that it fits the model; LIMN_E_INPUT with what does not. Before the weights are packed. */
+limn_status limn_open_control_check(const limn_opening *o);
 
 /* Checks that the parts fit each other. LIMN_E_INPUT with the keys that do not. */
 limn_status limn_open_check(const limn_opening *o);

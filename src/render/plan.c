@@ -1,4 +1,5 @@
 #include "render/plan.h"
+#include "render/hint.h"
 #include "render/speech.h"
 #include "render/start.h"
 #include "render/upscale.h"
@@ -135,6 +136,7 @@ void limn_request_settle(const limn_model *model, limn_request *r) {
     settle_texts(model, r);
     limn_start_settle(model, r);
     limn_upscale_settle(r);
+    limn_hint_settle(r);
     int width, height;
     limn_upscale_size(model, r, &width, &height);
     if (r->vae_tile >= width && r->vae_tile >= height) r->vae_tile = 0;
@@ -234,6 +236,7 @@ static limn_status resolve(const limn_model *model, limn_request *request, limn_
     if (status == LIMN_OK) status = check_names(request, err);
     if (status != LIMN_OK) return status;
     status = limn_start_check(model, request, err);
+    if (status == LIMN_OK) status = limn_hint_check(model, request, err);
     return status == LIMN_OK ? check_second(model, request, err) : status;
 }
 

@@ -8,6 +8,7 @@
 #include "image/image.h"
 #include "prompt/prompt.h"
 #include "render/encode.h"
+#include "render/hint.h"
 #include "render/made.h"
 #include "render/plan.h"
 #include "render/start.h"
@@ -98,7 +99,14 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
     limn_schedule schedule = m->schedule;
     limn_status status = limn_schedule_ask(&schedule, q, r->err);
     if (status != LIMN_OK) return status;
-    bool edits = start && start->edits;
+    bool edits = start && start->edits, controlled = limn_hint_wanted(q);
+    limn_map hint;
+    const limn_denoise_control control = {.net = &m->control,
+                                          .hint = &hint,
+                                          .strength = q->control_strength,
+                                          .from = q->control_from,
+                                          .to = q->control_to};
+    if (controlled) limn_hint_make(r->e, m, q, &hint);
     limn_encode_request(r->e, m, q, r->recall, speech);
     if (edits && speech->composed)
         return limn_fail(r->err, LIMN_E_USAGE, "a model that edits takes one prompt, without AND");
@@ -120,6 +128,7 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
         .seed = q->seed,
         .extra = start && start->extra.c > 0 ? &start->extra : NULL,
         .start = start ? &start->run : NULL,
+        .control = controlled ? &control : NULL,
         .weights = edits              ? start->weights
                    : speech->composed ? speech->weights
                                       : NULL,
@@ -226,7 +235,7 @@ static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) 
     char *json = NULL, *text = NULL;
     int width, height;
     limn_upscale_size(r->model, r->request, &width, &height);
-    limn_status status = limn_hashing_wait(r->model->hashing, r->err);
+    limn_status status = limn_model_hashed(r->model, r->err);
     if (status == LIMN_OK) status = limn_recipe_json(&facts, &json, r->err);
     if (status == LIMN_OK) status = limn_recipe_parameters(&facts, &text, r->err);
     if (status == LIMN_OK)

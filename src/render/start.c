@@ -22,7 +22,7 @@ static bool has(const limn_input *s) {
 
 size_t limn_start_bytes(const limn_request *r) {
     size_t bytes = 0;
-    const limn_picture *all[] = {r->init.picture, r->mask.picture};
+    const limn_picture *all[] = {r->init.picture, r->mask.picture, r->control.picture};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) bytes += (size_t)all[i]->width * (size_t)all[i]->height * 3;
     return bytes;
@@ -46,8 +46,7 @@ void limn_start_settle(const limn_model *m, limn_request *r) {
         r->strength = limn_start_kind(m) == LIMN_UNET_INPAINT ? 1 : STRENGTH_USUAL;
 }
 
-/* A source is there, and the picture that it should be. */
-static limn_status check_source(const limn_input *s, const char *what, limn_error *err) {
+limn_status limn_start_check_input(const limn_input *s, const char *what, limn_error *err) {
     const char *name = s->name ? s->name : "", *mark = *name ? "'" : "";
     if (!has(s)) return LIMN_OK;
     if (!s->picture)
@@ -81,8 +80,8 @@ static limn_status check_edit(const limn_model *m, const limn_request *r, limn_e
 }
 
 limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *err) {
-    limn_status status = check_source(&r->init, "init", err);
-    if (status == LIMN_OK) status = check_source(&r->mask, "mask", err);
+    limn_status status = limn_start_check_input(&r->init, "init", err);
+    if (status == LIMN_OK) status = limn_start_check_input(&r->mask, "mask", err);
     if (status != LIMN_OK) return status;
     if (!(r->strength >= 0 && r->strength <= 1))
         return limn_fail(err, LIMN_E_USAGE, "strength is %g, expected above 0 and up to 1",

@@ -31,6 +31,10 @@ limn_unet_kind limn_start_kind(const limn_model *m);
 /* The steps that a request leaves out at the start; 0 without a picture to begin with. */
 int limn_start_skipped(const limn_request *r);
 
+/* Checks that a picture that is asked for is there (LIMN_E_USAGE), and is the one that it should be
+ * (LIMN_E_INPUT). `what` is its option's name. */
+limn_status limn_start_check_input(const limn_input *s, const char *what, limn_error *err);
+
 /* Checks the pictures, the mask and the strength of a request; a strength that is not said becomes
  * the one that is meant. LIMN_E_USAGE, and LIMN_E_INPUT where a picture is not the one that a
  * recipe asks for. */

@@ -49,6 +49,13 @@ static void warn_differences(const limn_tool_again_job *job) {
         limn_tool_warn(job->options, "%s was decoded by %s, this is decoded by %s", job->path,
                        was[0] ? was : "the model itself", is[0] ? is : "the model itself");
     }
+    const char *net = limn_recipe_control_sha256(job->recipe);
+    if (net[0] && strcmp(net, info.control_sha256) != 0) {
+        limn_tool_warn(job->options,
+                       "%s was drawn with another ControlNet: %s (%.12s...), this is %s (%.12s...)",
+                       job->path, limn_recipe_control_name(job->recipe), net, info.control_name,
+                       info.control_sha256);
+    }
     int contract = limn_recipe_contract(job->recipe);
     if (contract != 0 && contract != LIMN_CONTRACT) {
         limn_tool_warn(job->options, "%s was drawn under numeric contract %d, this is %d",
@@ -91,6 +98,20 @@ static int check_taesd(const limn_tool_again_job *job) {
         job->path, name, limn_recipe_taesd_sha256(job->recipe));
 }
 
+/* Likewise of a ControlNet. */
+static int check_control(const limn_tool_again_job *job) {
+    const char *name = limn_recipe_control_name(job->recipe);
+    if (!name[0] && job->options->control && !job->options->control_image)
+        return limn_tool_fail(LIMN_E_USAGE, "%s was drawn without a ControlNet (--control)",
+                              job->path);
+    if (!name[0] || job->options->control) return LIMN_OK;
+    return limn_tool_fail(
+        LIMN_E_MISSING,
+        "%s was drawn with the ControlNet %s (%.12s...); give it with --control PATH, or "
+        "do without by --set control=none",
+        job->path, name, limn_recipe_control_sha256(job->recipe));
+}
+
 /* A picture that fits only where it is decoded in other tiles would not be the same. */
 static int check_memory(const limn_tool_again_job *job) {
     const limn_request *request = &job->request;
@@ -119,6 +140,7 @@ static int draw_recipe(const limn_tool_again_job *job, const char *output) {
 static int with_model(limn_tool_again_job *job, const char *output) {
     limn_model *model;
     int status = check_taesd(job);
+    if (status == LIMN_OK) status = check_control(job);
     if (status != LIMN_OK) return status;
     status = limn_tool_model_open(job->options, job->recipe, &model);
     if (status != LIMN_OK) return status;

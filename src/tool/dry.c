@@ -33,6 +33,7 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
     if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
     print_source(to, "init", &request->init);
     print_source(to, "mask", &request->mask);
+    print_source(to, "control img", &request->control);
     if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0)
         print_line(to, "syntax", request->prompt_syntax);
     int count;
@@ -75,6 +76,7 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
     print_line(stdout, "model", info.name);
     if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);
     if (info.taesd_name[0]) print_line(stdout, "taesd", info.taesd_name);
+    if (info.control_name[0]) print_line(stdout, "control", info.control_name);
     printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
            megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
            megabytes(plan->workspace_bytes));

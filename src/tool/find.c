@@ -58,6 +58,7 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
             .text_encoder_2 = options->text_encoder_2,
             .tokenizer = options->tokenizer,
             .embeddings = options->embeddings,
+            .control = options->control,
             .max_memory = options->max_memory,
             .loras = loras.item,
             .lora_count = loras.count,

@@ -19,6 +19,7 @@ void limn_tool_help(FILE *to) {
           "      --eta X            DDIM's, TCD's noise       --guidance-range 0.2:0.8\n"
           "      --init FILE        draw from this picture, of which --strength X is lost;\n"
           "                         --mask FILE: its white alone. --upscale X: then larger\n"
+          "      --control PATH     a ControlNet, which draws after --control-image FILE\n"
           "      --precision NAME   float32, or int8: less memory, nearly the same picture\n"
           "      --taesd PATH       a small decoder: faster; --vae PATH: another VAE\n"
           "      --lora FILE:SCALE  merges a LoRA into the model. --embeddings DIR: words\n"

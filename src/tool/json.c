@@ -99,6 +99,7 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
     limn_tool_json_text(to, request->negative);
     put_source(to, "init", &request->init);
     put_source(to, "mask", &request->mask);
+    put_source(to, "control_image", &request->control);
 }
 
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,

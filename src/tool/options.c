@@ -31,6 +31,9 @@ enum {
     OPT_RUNS,
     OPT_INIT,
     OPT_MASK,
+    OPT_CONTROL,
+    OPT_CONTROL_IMAGE,
+    OPT_CONTROL_RANGE,
     OPT_TENSORS,
     OPT_VAE,
     OPT_TEXT_ENCODER,
@@ -82,6 +85,9 @@ static const struct option own_options[] = {
     {"runs", required_argument, NULL, OPT_RUNS},
     {"init", required_argument, NULL, OPT_INIT},
     {"mask", required_argument, NULL, OPT_MASK},
+    {"control", required_argument, NULL, OPT_CONTROL},
+    {"control-image", required_argument, NULL, OPT_CONTROL_IMAGE},
+    {"control-range", required_argument, NULL, OPT_CONTROL_RANGE},
     {"tensors", no_argument, NULL, OPT_TENSORS},
     {"vae", required_argument, NULL, OPT_VAE},
     {"text-encoder", required_argument, NULL, OPT_TEXT_ENCODER},
@@ -141,6 +147,8 @@ static const struct {
     {OPT_RUNS, LIMN_TOOL_BENCH},
     {OPT_INIT, RENDERS},
     {OPT_MASK, RENDERS},
+    {OPT_CONTROL, RENDERS},
+    {OPT_CONTROL_IMAGE, RENDERS},
     {OPT_VAE, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
     {OPT_TEXT_ENCODER, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
     {OPT_TEXT_ENCODER_2, RENDERS | CONVERTS | LIMN_TOOL_INSPECT},
@@ -267,6 +275,10 @@ static const char **text_place(int value, limn_tool_options *o) {
         return &o->init;
     case OPT_MASK:
         return &o->mask;
+    case OPT_CONTROL:
+        return &o->control;
+    case OPT_CONTROL_IMAGE:
+        return &o->control_image;
     case OPT_VAE:
         return &o->vae;
     case OPT_TEXT_ENCODER:
@@ -308,31 +320,32 @@ static int read_text(int i, const char *text, limn_tool_options *o) {
     return LIMN_OK;
 }
 
-/* FROM:TO, which are two of limn_settings. */
-static int read_range(const char *text, limn_tool_options *o) {
-    char from[24] = "";
+/* FROM:TO, which are two of limn_settings: `part`_from and `part`_to. */
+static int read_range(const char *part, const char *text, limn_tool_options *o) {
+    char from[24] = "", option[40];
+    snprintf(option, sizeof option, "--%s-range", part);
     const char *colon = strchr(text, ':');
     double first = 0, last = 0;
     if (colon && (size_t)(colon - text) < sizeof from) memcpy(from, text, (size_t)(colon - text));
     if (!from[0])
         return limn_tool_fail(LIMN_E_USAGE,
-                              "--guidance-range wants FROM:TO, shares of the steps, for example "
-                              "0.2:0.8, not '%s'",
-                              text);
-    int status = limn_tool_read_double("--guidance-range", from, 0, 1, &first);
-    if (status == LIMN_OK)
-        status = limn_tool_read_double("--guidance-range", colon + 1, 0, 1, &last);
+                              "%s wants FROM:TO, shares of the steps, for example 0.2:0.8, not "
+                              "'%s'",
+                              option, text);
+    int status = limn_tool_read_double(option, from, 0, 1, &first);
+    if (status == LIMN_OK) status = limn_tool_read_double(option, colon + 1, 0, 1, &last);
     if (status != LIMN_OK) return status;
     if (last == 0 || first > last)
-        return limn_tool_fail(LIMN_E_USAGE,
-                              "--guidance-range ends before it begins: '%s' (without guidance: "
-                              "--guidance 1)",
-                              text);
+        return limn_tool_fail(LIMN_E_USAGE, "%s ends before it begins: '%s'%s", option, text,
+                              strcmp(part, "guidance") == 0 ? " (without guidance: --guidance 1)"
+                                                            : "");
     int count;
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
-        bool is_from = strcmp(all[i].name, "guidance_from") == 0;
-        if (!is_from && strcmp(all[i].name, "guidance_to") != 0) continue;
+        size_t length = strlen(part);
+        if (strncmp(all[i].name, part, length) != 0) continue;
+        bool is_from = strcmp(all[i].name + length, "_from") == 0;
+        if (!is_from && strcmp(all[i].name + length, "_to") != 0) continue;
         o->setting[i] = is_from ? first : last;
         o->has_setting[i] = true;
     }
@@ -363,7 +376,9 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
         o->has_eta = true;
         return limn_tool_read_double("--eta", text, 0, 1, &o->eta);
     case OPT_GUIDANCE_RANGE:
-        return read_range(text, o);
+        return read_range("guidance", text, o);
+    case OPT_CONTROL_RANGE:
+        return read_range("control", text, o);
     case OPT_MAX_MEMORY:
         return limn_tool_read_memory(text, &o->max_memory);
     case OPT_SIZE:
@@ -392,6 +407,9 @@ static int read_value(int value, const char *text, limn_tool_options *o) {
 static int read_option(int value, const char *text, const char **sampler_schedule,
                        limn_tool_options *o) {
     const char **place = text_place(value, o);
+    if (place && *place && (value == OPT_CONTROL || value == OPT_CONTROL_IMAGE))
+        return limn_tool_fail(LIMN_E_USAGE, "there can be one --control%s, not two",
+                              value == OPT_CONTROL ? "" : "-image");
     if (place) {
         *place = text;
         return LIMN_OK;
@@ -494,6 +512,18 @@ static int read_operands(int argc, char **argv, limn_tool_options *o) {
                           argv[optind + wanted]);
 }
 
+/* A ControlNet and its picture come together; with again, either may be the recipe's. */
+static int check_control(const limn_tool_options *o) {
+    if ((o->command & LIMN_TOOL_AGAIN) || o->help || o->version) return LIMN_OK;
+    if (o->control && !o->control_image)
+        return limn_tool_fail(LIMN_E_USAGE,
+                              "--control needs a picture to follow: --control-image FILE (edges, "
+                              "depth or a pose, ready made)");
+    if (o->control_image && !o->control)
+        return limn_tool_fail(LIMN_E_USAGE, "--control-image needs a ControlNet: --control FILE");
+    return LIMN_OK;
+}
+
 int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
                            limn_tool_options *out) {
     *out = (limn_tool_options){.command = command, .count = 1};
@@ -513,6 +543,8 @@ int limn_tool_options_read(limn_tool_command command, int argc, char **argv,
         if (status != LIMN_OK) return status;
     }
     if (!out->schedule) out->schedule = sampler_schedule;
+    int fits = check_control(out);
+    if (fits != LIMN_OK) return fits;
     if (out->has_seed && (uint64_t)out->count - 1 > UINT64_MAX - out->seed) {
         return limn_tool_fail(LIMN_E_USAGE, "--seed and --count together go past the last seed, "
                                             "18446744073709551615");

@@ -18,6 +18,13 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
         limn_tool_print_text(stdout, limn_recipe_taesd_name(recipe), 12);
         putchar('\n');
     }
+    if (limn_recipe_control_name(recipe)[0]) {
+        printf("%-12s", "control");
+        limn_tool_print_text(stdout, limn_recipe_control_name(recipe), 12);
+        printf(" (sha256 ");
+        limn_tool_print_text(stdout, limn_recipe_control_sha256(recipe), 12);
+        puts(")");
+    }
     if (strcmp(limn_recipe_precision(recipe), "float32") != 0) {
         printf("%-12s", "precision");
         limn_tool_print_text(stdout, limn_recipe_precision(recipe), 12);

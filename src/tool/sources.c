@@ -1,4 +1,4 @@
-/* The pictures that a picture is drawn from: --init, --mask. */
+/* The pictures that a picture is drawn from: --init, --mask, --control-image. */
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ int limn_tool_sources_load(const limn_tool_options *o, limn_tool_sources *out) {
     *out = (limn_tool_sources){0};
     int status = o->init ? load(o->init, &out->init) : LIMN_OK;
     if (status == LIMN_OK && o->mask) status = load(o->mask, &out->mask);
+    if (status == LIMN_OK && o->control_image) status = load(o->control_image, &out->control);
     if (status != LIMN_OK) limn_tool_sources_free(out);
     return status;
 }
@@ -27,6 +28,7 @@ int limn_tool_sources_load(const limn_tool_options *o, limn_tool_sources *out) {
 void limn_tool_sources_free(limn_tool_sources *s) {
     limn_picture_free(s->init);
     limn_picture_free(s->mask);
+    limn_picture_free(s->control);
     *s = (limn_tool_sources){0};
 }
 
@@ -39,10 +41,13 @@ void limn_tool_sources_apply(const limn_tool_options *o, const limn_model *model
                              const limn_tool_sources *s, limn_request *request) {
     if (s->init) request->init = (limn_input){.picture = s->init, .name = name_of(o->init)};
     if (s->mask) request->mask = (limn_input){.picture = s->mask, .name = name_of(o->mask)};
-    if (!s->init || o->has_size) return;
+    if (s->control)
+        request->control = (limn_input){.picture = s->control, .name = name_of(o->control_image)};
+    const limn_picture *first = s->init ? s->init : s->control;
+    if (!first || o->has_size) return;
     int step = limn_model_describe(model).size_step_px;
-    request->width = side_of(s->init->width, step);
-    request->height = side_of(s->init->height, step);
+    request->width = side_of(first->width, step);
+    request->height = side_of(first->height, step);
 }
 
 /* Whether a recipe's picture should be looked for: never outside the current folder. */
@@ -69,6 +74,8 @@ int limn_tool_sources_find(const limn_tool_options *o, limn_request *request,
     bool changes = o->sets > 0;
     int status = find(o->init, changes, &request->init, &out->init);
     if (status == LIMN_OK) status = find(o->mask, changes, &request->mask, &out->mask);
+    if (status == LIMN_OK)
+        status = find(o->control_image, changes, &request->control, &out->control);
     if (status != LIMN_OK) limn_tool_sources_free(out);
     return status;
 }

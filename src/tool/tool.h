@@ -53,6 +53,7 @@ typedef struct limn_tool_options {
     const char *output, *model, *precision, *taesd, *cache, *negative, *sampler, *schedule, *rng,
         *arch;
     const char *init, *mask;
+    const char *control, *control_image;
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
     const char *prompt_syntax, *embeddings;
     uint64_t seed;
@@ -212,14 +213,14 @@ int limn_tool_output_free(const char *path);
 
 /* The pictures that a picture is drawn from; NULL where there is none. */
 typedef struct limn_tool_sources {
-    limn_picture *init, *mask;
+    limn_picture *init, *mask, *control;
 } limn_tool_sources;
 
 /* Reads the files that the options name; the caller frees what is in *out. */
 int limn_tool_sources_load(const limn_tool_options *options, limn_tool_sources *out);
 
-/* Puts them into a request, which then has their size unless the options name one. The pictures and
- * the options must live as long as it. */
+/* Puts them into a request, which then has the first one's size unless the options name one. The
+ * pictures and the options must live as long as it. */
 void limn_tool_sources_apply(const limn_tool_options *options, const limn_model *model,
                              const limn_tool_sources *sources, limn_request *request);
 

@@ -101,6 +101,10 @@ limn_status limn_config_read(const uint8_t *bytes, size_t size, const char *name
     return LIMN_OK;
 }
 
+const char *limn_config_name(const limn_config *c) {
+    return c->file;
+}
+
 void limn_config_free(limn_config *c) {
     if (c == NULL) return;
     free((char *)c->file);

@@ -83,8 +83,7 @@ static limn_status open_single(limn_folder *f, limn_error *err) {
     return limn_single_open(file->tensors, f->name, f->path, &f->single, err);
 }
 
-/* Opens a folder or a file, whatever is in it. */
-static limn_status open_any(const char *path, limn_folder **out, limn_error *err) {
+limn_status limn_folder_open_any(const char *path, limn_folder **out, limn_error *err) {
     *out = NULL;
     if (path[0] == '\0') {
         return limn_fail(err, LIMN_E_MISSING, "the path of the model folder is empty");
@@ -187,7 +186,7 @@ static bool take_aside(limn_folder *f, const char *component, const char *const 
 /* Opens what a component is to come from. *out is then the folder's. */
 static limn_status open_aside(limn_folder *f, const char *path, const char *component,
                               const char *const *names, limn_folder **out, limn_error *err) {
-    limn_status status = open_any(path, out, err);
+    limn_status status = limn_folder_open_any(path, out, err);
     if (status != LIMN_OK) return status;
     if (take_aside(f, component, names, *out, true)) return LIMN_OK;
     const limn_kind *kind = limn_folder_kind(*out);
@@ -258,7 +257,7 @@ limn_status limn_folder_open_with(const char *path, const limn_folder_asides *as
     const limn_config *index;
     limn_folder *f;
     *out = NULL;
-    limn_status status = open_any(path, &f, err);
+    limn_status status = limn_folder_open_any(path, &f, err);
     if (status != LIMN_OK) return status;
     const bool any = asides != NULL && asides->any && f->single != NULL;
     if (!any) status = f->single != NULL ? check_single(f, err) : check_folder(f, err);

@@ -3,7 +3,8 @@
  *   folder.c          opening, and where to look for what
  *   folder_files.c    files of one folder, each opened once; the folder's name
  *   folder_tensors.c  a component's tensors: one file, or several with an index
- *   folder_hash.c     the model's hash, and whether its files are still what they were */
+ *   folder_hash.c     the model's hash, and whether its files are still what they were
+ *   folder_control.c  a ControlNet's file or folder */
 #ifndef LIMN_WEIGHTS_FOLDER_H
 #define LIMN_WEIGHTS_FOLDER_H
 
@@ -76,6 +77,9 @@ limn_status limn_folder_component(limn_folder *f, const char *component, const l
 
 /* What a single file is that is no model by itself; NULL for a folder, and for what may be one. */
 const limn_kind *limn_folder_kind(const limn_folder *f);
+
+/* Opens a folder or a file, whatever is in it. *out is the caller's. */
+limn_status limn_folder_open_any(const char *path, limn_folder **out, limn_error *err);
 
 /* Says that this file is a pickle, and what to do. Always LIMN_E_INPUT. */
 limn_status limn_refuse_pickle(const char *path, limn_error *err);

@@ -121,33 +121,59 @@ static bool is_mirrored(const limn_unet_form *f) {
     return true;
 }
 
-char *limn_form_unet_config(const limn_tensors *unet, const limn_family *family) {
+/* What a U-Net and a ControlNet both have: the way down and the middle. */
+static json_t *half_config(const limn_unet_form *f, const char *class_name) {
     static const char *const middles[] = {NULL, "UNetMidBlock2D", "UNetMidBlock2DCrossAttn"};
-    limn_unet_form f;
     int heads[LIMN_FORM_LEVELS];
-    limn_form_unet(unet, &f);
-    const bool eight = f.context == 768 || !f.linear;
-    for (int i = 0; i < f.levels; i++)
-        heads[i] = eight ? 8 : f.channels[i] >= 64 ? f.channels[i] / 64 : 1;
+    const bool eight = f->context == 768 || !f->linear;
+    for (int i = 0; i < f->levels; i++)
+        heads[i] = eight ? 8 : f->channels[i] >= 64 ? f->channels[i] / 64 : 1;
     json_t *c = json_pack(
-        "{ss si si so so so so ss? so so si sb si}", "_class_name", "UNet2DConditionModel",
-        "in_channels", f.in_channels, "out_channels", f.out_channels, "block_out_channels",
-        list_of(f.channels, f.levels), "layers_per_block", list_of(f.layers, f.levels),
-        "down_block_types", kinds_of(&f, false), "up_block_types", kinds_of(&f, true),
-        "mid_block_type", middles[f.middle], "attention_head_dim", list_of(heads, f.levels),
-        "transformer_layers_per_block", depths_of(&f, false), "cross_attention_dim",
-        f.context > 0 ? f.context : 768, "use_linear_projection", f.linear, "sample_size",
-        family->size_px / 8);
-    if (c != NULL && !is_mirrored(&f))
-        json_object_set_new(c, "reverse_transformer_layers_per_block", depths_of(&f, true));
-    if (c != NULL && f.guidance_d > 0)
-        json_object_set_new(c, "time_cond_proj_dim", json_integer(f.guidance_d));
-    if (c != NULL && f.text_time_d > 0) {
+        "{ss si so so so ss? so so si sb}", "_class_name", class_name, "in_channels",
+        f->in_channels, "block_out_channels", list_of(f->channels, f->levels), "layers_per_block",
+        list_of(f->layers, f->levels), "down_block_types", kinds_of(f, false), "mid_block_type",
+        middles[f->middle], "attention_head_dim", list_of(heads, f->levels),
+        "transformer_layers_per_block", depths_of(f, false), "cross_attention_dim",
+        f->context > 0 ? f->context : 768, "use_linear_projection", f->linear);
+    if (c != NULL && f->text_time_d > 0) {
         json_object_set_new(c, "addition_embed_type", json_string("text_time"));
         json_object_set_new(c, "addition_time_embed_dim", json_integer(256));
         json_object_set_new(c, "projection_class_embeddings_input_dim",
-                            json_integer(f.text_time_d));
+                            json_integer(f->text_time_d));
     }
+    return c;
+}
+
+char *limn_form_unet_config(const limn_tensors *unet, const limn_family *family) {
+    limn_unet_form f;
+    limn_form_unet(unet, &f);
+    json_t *c = half_config(&f, "UNet2DConditionModel");
+    if (c == NULL) return NULL;
+    json_object_set_new(c, "out_channels", json_integer(f.out_channels));
+    json_object_set_new(c, "up_block_types", kinds_of(&f, true));
+    json_object_set_new(c, "sample_size", json_integer(family->size_px / 8));
+    if (!is_mirrored(&f))
+        json_object_set_new(c, "reverse_transformer_layers_per_block", depths_of(&f, true));
+    if (f.guidance_d > 0) json_object_set_new(c, "time_cond_proj_dim", json_integer(f.guidance_d));
+    return text_of(c);
+}
+
+char *limn_form_control_config(const limn_tensors *control) {
+    limn_unet_form f;
+    int widths[LIMN_FORM_LEVELS] = {side(control, 0, "controlnet_cond_embedding.conv_in.weight")};
+    int count = 1;
+    limn_form_unet(control, &f);
+    while (count < LIMN_FORM_LEVELS &&
+           limn_name_there(control, "controlnet_cond_embedding.blocks.%d.weight", 2 * count - 1)) {
+        widths[count] =
+            side(control, 0, "controlnet_cond_embedding.blocks.%d.weight", 2 * count - 1);
+        count++;
+    }
+    json_t *c = half_config(&f, "ControlNetModel");
+    if (c == NULL) return NULL;
+    json_object_set_new(c, "conditioning_channels",
+                        json_integer(side(control, 1, "controlnet_cond_embedding.conv_in.weight")));
+    json_object_set_new(c, "conditioning_embedding_out_channels", list_of(widths, count));
     return text_of(c);
 }
 

@@ -29,6 +29,7 @@ void limn_form_unet(const limn_tensors *unet, limn_unet_form *out);
 
 /* The texts of diffusers' configurations; malloc'd (free), NULL where memory ran out. */
 char *limn_form_unet_config(const limn_tensors *unet, const limn_family *family);
+char *limn_form_control_config(const limn_tensors *control);                        /* likewise */
 char *limn_form_vae_config(const limn_tensors *vae, double scaling);                /* likewise */
 char *limn_form_text_config(const limn_tensors *text, bool second);                 /* likewise */
 char *limn_form_scheduler_config(const limn_family *family, bool v, bool zero_snr); /* likewise */

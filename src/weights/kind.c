@@ -117,9 +117,10 @@ const limn_kind *limn_kind_of_unet(const limn_tensors *unet) {
 }
 
 const limn_kind *limn_kind_of_part(limn_part part) {
-    return part == LIMN_PART_UNET  ? &KINDS[UNET]
-           : part == LIMN_PART_VAE ? &KINDS[VAE]
-                                   : &KINDS[TEXT];
+    return part == LIMN_PART_UNET      ? &KINDS[UNET]
+           : part == LIMN_PART_VAE     ? &KINDS[VAE]
+           : part == LIMN_PART_CONTROL ? &KINDS[CONTROLNET]
+                                       : &KINDS[TEXT];
 }
 
 const limn_kind *limn_kind_of_class(const char *class_name) {

@@ -1,5 +1,8 @@
 /* The U-Net's names: LDM's input_blocks, middle_block and output_blocks, numbered through, become
- * diffusers' down_blocks, mid_block and up_blocks, each with its resnets and attentions. */
+ * diffusers' down_blocks, mid_block and up_blocks, each with its resnets and attentions. A
+ * ControlNet has the same names for the half that it copies, and three kinds of its own: the coder
+ * of the control image (input_hint_block) and the zero convolutions (zero_convs, middle_block_out).
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +34,9 @@ static const limn_renaming OUTSIDE[] = {
     {"middle_block.0", "mid_block.resnets.0"},
     {"middle_block.1", "mid_block.attentions.0"},
     {"middle_block.2", "mid_block.resnets.1"},
+    {"middle_block_out.0", "controlnet_mid_block"},
+    {"input_hint_block.0", "controlnet_cond_embedding.conv_in"},
+    {"input_hint_block.14", "controlnet_cond_embedding.conv_out"},
     {NULL, NULL},
 };
 
@@ -84,6 +90,19 @@ static void name_inside(const char *side, const block *b, int part, const char *
         snprintf(out, LIMN_NAME_MOST, "%s.%d.attentions.%d.%s", side, b->level, b->layer, rest);
 }
 
+/* The coder's convolutions between its first and last, with an activation behind each; and what is
+ * behind each block of the way down. */
+static bool name_control(const char *name, char *out) {
+    const char *rest;
+    int number;
+    if (limn_name_number(name, "input_hint_block.", &number, &rest) && number % 2 == 0)
+        return snprintf(out, LIMN_NAME_MOST, "controlnet_cond_embedding.blocks.%d.%s",
+                        number / 2 - 1, rest) > 0;
+    if (limn_name_number(name, "zero_convs.", &number, &rest) && strncmp(rest, "0.", 2) == 0)
+        return snprintf(out, LIMN_NAME_MOST, "controlnet_down_blocks.%d.%s", number, rest + 2) > 0;
+    return false;
+}
+
 static void rename_one(const block_map *map, const char *name, char *out) {
     const char *rest, *after, *tail;
     int number, part;
@@ -96,6 +115,8 @@ static void rename_one(const block_map *map, const char *name, char *out) {
             snprintf(out, LIMN_NAME_MOST, "%s.%s%s", r->to, inner->to, tail);
         else
             snprintf(out, LIMN_NAME_MOST, "%s%s", r->to, rest);
+    } else if (name_control(name, out)) {
+        return;
     } else if (limn_name_number(name, "input_blocks.", &number, &rest) && number < BLOCKS_MOST &&
                limn_name_number(rest, "", &part, &after)) {
         name_inside("down_blocks", &map->in[number], part, after, out);

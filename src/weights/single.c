@@ -14,7 +14,8 @@
 /* The most numbers in a bias that are looked at. */
 #define BIASES_MOST 4096
 
-static const char *const FOLDERS[LIMN_PARTS] = {"unet", "vae", "text_encoder", "text_encoder_2"};
+static const char *const FOLDERS[LIMN_PARTS] = {"unet", "vae", "text_encoder", "text_encoder_2",
+                                                "controlnet"};
 
 /* How the names of a part's tensors begin: in diffusers' and limn's files, in LDM's (Stable
  * Diffusion 1 and 2, then XL), in stable-diffusion.cpp's and in ComfyUI's. */
@@ -39,16 +40,20 @@ static const struct {
     {"diffusion_model.", LIMN_PART_UNET},
     {"text_encoders.clip_l.transformer.", LIMN_PART_TEXT},
     {"text_encoders.clip_g.transformer.", LIMN_PART_TEXT_2},
+    {"control_model.", LIMN_PART_CONTROL},
     {"u.", LIMN_PART_UNET}, /* GGUF's names have 63 bytes at most; see convert.c */
     {"t.", LIMN_PART_TEXT},
     {"t2.", LIMN_PART_TEXT_2},
 };
 
-/* A tensor that only one part has, by which a file of that part alone is known. */
+/* A tensor that only one part has, by which a file of that part alone is known. A ControlNet has
+ * those of the U-Net that it was copied from, too. */
 static const struct {
     const char *name;
     limn_part part;
 } SIGNS[] = {
+    {"controlnet_cond_embedding.conv_in.weight", LIMN_PART_CONTROL},
+    {"input_hint_block.0.weight", LIMN_PART_CONTROL},
     {"input_blocks.0.0.weight", LIMN_PART_UNET},
     {"down_blocks.0.resnets.0.time_emb_proj.weight", LIMN_PART_UNET},
     {"decoder.mid.block_1.norm1.weight", LIMN_PART_VAE},
@@ -108,9 +113,9 @@ static limn_status sort_parts(const limn_tensors *all, limn_single *s, limn_gath
 /* Gives a part's tensors diffusers' names. */
 static limn_status rename_part(limn_part part, limn_gather *sorted, const char *path,
                                limn_tensors **out, limn_error *err) {
-    static limn_status (*const rename[LIMN_PARTS])(
-        const limn_tensors *, limn_gather *, limn_error *) = {limn_names_unet, limn_names_vae,
-                                                              limn_names_text, limn_names_text};
+    static limn_status (*const rename[LIMN_PARTS])(const limn_tensors *, limn_gather *,
+                                                   limn_error *) = {
+        limn_names_unet, limn_names_vae, limn_names_text, limn_names_text, limn_names_unet};
     limn_gather renamed = {0};
     limn_tensors *in;
     limn_status status = limn_gather_finish(sorted, path, &in, err);
@@ -313,6 +318,9 @@ static limn_status make_files(const limn_tensors *all, const char *name, limn_si
     if (status == LIMN_OK && parts[LIMN_PART_TEXT_2] != NULL)
         status = add_made(s, "text_encoder_2/config.json",
                           limn_form_text_config(parts[LIMN_PART_TEXT_2], true), err);
+    if (status == LIMN_OK && parts[LIMN_PART_CONTROL] != NULL)
+        status = add_made(s, "controlnet/config.json",
+                          limn_form_control_config(parts[LIMN_PART_CONTROL]), err);
     return status;
 }
 

@@ -11,10 +11,11 @@ typedef enum limn_part {
     LIMN_PART_VAE,
     LIMN_PART_TEXT,
     LIMN_PART_TEXT_2,
+    LIMN_PART_CONTROL,
     LIMN_PARTS
 } limn_part;
 
-/* A part's folder: "unet", "vae", "text_encoder", "text_encoder_2". */
+/* A part's folder: "unet", "vae", "text_encoder", "text_encoder_2", "controlnet". */
 const char *limn_part_folder(limn_part part);
 
 /* The part of that folder; LIMN_PARTS where it is none. */

@@ -173,6 +173,9 @@ typedef struct limn_config limn_config;
 limn_status limn_config_read(const uint8_t *bytes, size_t size, const char *name, limn_config **out,
                              limn_error *err);
 
+/* What sentences call it; lives as long as c. */
+const char *limn_config_name(const limn_config *c);
+
 /* Releases what limn_config_read gave, its children too. NULL is fine. */
 void limn_config_free(limn_config *c);
 
@@ -257,6 +260,13 @@ typedef struct limn_folder_asides {
  * NULL. A tokenizer serves both encoders; text_encoder may bring text_encoder_2 along. */
 limn_status limn_folder_open_with(const char *path, const limn_folder_asides *asides,
                                   limn_folder **out, limn_error *err);
+
+/* Opens a ControlNet: a file that holds one, its own folder, or a folder that has one inside
+ * ("controlnet"). *component becomes what limn_folder_tensors calls it, "" for the folder itself;
+ * its configuration lies there. LIMN_E_INPUT where the path is something else: the sentence says
+ * what; LIMN_E_MISSING, LIMN_E_IO, LIMN_E_MEMORY. */
+limn_status limn_folder_open_control(const char *path, limn_folder **out, const char **component,
+                                     limn_error *err);
 
 /* Closes it and gives back everything that came out of it. NULL is fine. */
 void limn_folder_close(limn_folder *f);

@@ -132,7 +132,7 @@ static void swap_resnet(char *name) {
     swap(name, ".conv_shortcut.", ".skip_connection.");
 }
 
-static void unet_name(const limn_tensors *unet, char *name) {
+void single_unet_name(const limn_tensors *unet, char name[300]) {
     int i, k;
     char from[80], to[80];
     swap_start(name, "conv_in.", "input_blocks.0.0.");
@@ -282,7 +282,7 @@ static void put_tensor(writer *w, const char *component, const limn_tensors *set
         return;
     }
     snprintf(own, sizeof own, "%s", t->name);
-    if (w->form->ldm && strcmp(component, "unet") == 0) unet_name(set, own);
+    if (w->form->ldm && strcmp(component, "unet") == 0) single_unet_name(set, own);
     if (w->form->ldm && strcmp(component, "vae") == 0) vae_name(own);
     if (w->form->ldm || !prefixed)
         snprintf(name, sizeof name, "%s%s", prefix, own);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "weights/weights.h"
+
 /* How the file is to be. */
 typedef struct single_form {
     bool gguf;        /* else safetensors */
@@ -19,5 +21,8 @@ typedef struct single_form {
 
 /* Writes the model of `folder` to `path`. Fails the test where it cannot. */
 void single_write(const char *folder, const single_form *form, const char *path);
+
+/* diffusers' name of a tensor of `unet` becomes LDM's; another name stays. */
+void single_unet_name(const limn_tensors *unet, char name[300]);
 
 #endif
