@@ -1,5 +1,6 @@
 #include "layers/merge.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ typedef struct matrix {
 typedef struct factors {
     const limn_lora_delta *delta;
     matrix a, b;
+    float *magnitudes; /* DoRA's, of rows or of input channels; NULL: it is none */
+    float *ratios;     /* of input channels: magnitude over norm; NULL: of rows */
 } factors;
 
 struct limn_merge {
@@ -165,18 +168,81 @@ static void correction_rows(const limn_merge *m, const factors *f, int rows) {
     for (size_t i = 0; i < count; i++) m->x[i] *= m->y[i];
 }
 
+/* What brings a vector of that sum of squares to a magnitude; 0 where it is none. */
+static float ratio_of(float magnitude, double squares) {
+    float norm = (float)sqrt(squares);
+    return norm > 0 ? magnitude / norm : 0.0f;
+}
+
+/* The magnitude over the norm of one row of V. */
+static float row_ratio(const limn_merge *m, const factors *f, int i) {
+    double squares = 0;
+    const float *v = m->x + (size_t)i * m->k;
+    for (size_t j = 0; j < m->k; j++) squares += (double)v[j] * (double)v[j];
+    return ratio_of(f->magnitudes[m->row + i], squares);
+}
+
+/* Adds one correction to `n` rows of sum. */
+static void correct(limn_merge *m, const factors *f, int n) {
+    const limn_lora_delta *d = f->delta;
+    size_t taps = f->ratios ? m->k / (size_t)m->tensor->shape[1] : 1;
+    if (d->magnitude ? d->scale == 0.0f : d->factor == 0.0f) return;
+    correction_rows(m, f, n);
+    if (!d->magnitude) {
+        for (size_t j = 0; j < (size_t)n * m->k; j++) m->sum[j] += d->factor * m->x[j];
+        return;
+    }
+    for (size_t j = 0; j < (size_t)n * m->k; j++) m->x[j] = m->sum[j] + d->factor * m->x[j];
+    for (int i = 0; i < n; i++) {
+        float of_row = f->ratios ? 0 : row_ratio(m, f, i);
+        for (size_t j = 0; j < m->k; j++) {
+            float *w = m->sum + (size_t)i * m->k + j, v = m->x[(size_t)i * m->k + j];
+            float wanted = v * (f->ratios ? f->ratios[j / taps] : of_row);
+            *w = d->scale == 1.0f ? wanted : *w + d->scale * (wanted - *w);
+        }
+    }
+}
+
+/* The next rows with the first `count` corrections, in sum; *n how many. */
+static limn_status read_rows(limn_merge *m, int count, int *n, limn_error *err) {
+    int left = (int)m->tensor->shape[0] - m->row;
+    *n = left < m->rows ? left : m->rows;
+    limn_status status =
+        limn_tensor_read(m->tensor, (uint64_t)m->row * m->k, (size_t)*n * m->k, m->sum, err);
+    for (int i = 0; i < count && status == LIMN_OK; i++) correct(m, &m->of[i], *n);
+    return status;
+}
+
+/* The ratios of the i-th correction's input channels, for which all rows are gone through. */
+static limn_status find_ratios(limn_merge *m, int i, limn_error *err) {
+    factors *f = &m->of[i];
+    const size_t channels = (size_t)m->tensor->shape[1], taps = m->k / channels;
+    double *squares = calloc(channels, sizeof *squares);
+    float *ratios = floats(channels, 1);
+    limn_status status = squares && ratios ? LIMN_OK : no_memory(m->tensor, err);
+    for (int n = 0; m->row < (int)m->tensor->shape[0] && status == LIMN_OK; m->row += n) {
+        status = read_rows(m, i, &n, err);
+        if (status != LIMN_OK) break;
+        correction_rows(m, f, n);
+        for (size_t j = 0; j < (size_t)n * m->k; j++) {
+            double v = (double)(m->sum[j] + f->delta->factor * m->x[j]);
+            squares[j % m->k / taps] += v * v;
+        }
+    }
+    for (size_t c = 0; c < channels && status == LIMN_OK; c++)
+        ratios[c] = ratio_of(f->magnitudes[c], squares[c]);
+    m->row = 0;
+    f->ratios = ratios;
+    free(squares);
+    return status;
+}
+
 limn_status limn_merge_next(limn_merge *m, limn_tensor *rows, limn_error *err) {
     const limn_tensor *t = m->tensor;
-    int left = (int)t->shape[0] - m->row, n = left < m->rows ? left : m->rows;
-    size_t count = (size_t)n * m->k;
-    limn_status status = limn_tensor_read(t, (uint64_t)m->row * m->k, count, m->sum, err);
+    int n;
+    limn_status status = read_rows(m, m->count, &n, err);
     if (status != LIMN_OK) return status;
-    for (int i = 0; i < m->count; i++) {
-        float factor = m->of[i].delta->factor;
-        if (factor == 0.0f) continue;
-        correction_rows(m, &m->of[i], n);
-        for (size_t j = 0; j < count; j++) m->sum[j] += factor * m->x[j];
-    }
+    size_t count = (size_t)n * m->k;
     if (m->rounded) limn_f32_to_f16(m->sum, count, m->rounded);
     *rows = (limn_tensor){.name = t->name,
                           .dtype = m->rounded ? LIMN_F16 : LIMN_F32,
@@ -224,6 +290,10 @@ limn_status limn_merge_start(const limn_kernels *kernels, const limn_tensor *ten
         status = read_matrix(kernels, &deltas[i].a, &f->a, err);
         if (status == LIMN_OK && deltas[i].form != LIMN_LORA_LOW_RANK)
             status = read_matrix(kernels, &deltas[i].b, &f->b, err);
+        if (status == LIMN_OK && deltas[i].magnitude)
+            status = read_floats(deltas[i].magnitude, &f->magnitudes, err);
+        if (status == LIMN_OK && deltas[i].magnitude && deltas[i].by_column)
+            status = find_ratios(m, i, err);
     }
     if (status == LIMN_OK)
         *out = m;
@@ -237,6 +307,8 @@ void limn_merge_end(limn_merge *m) {
     for (int i = 0; i < m->count; i++) {
         free_matrix(&m->of[i].a);
         free_matrix(&m->of[i].b);
+        free(m->of[i].magnitudes);
+        free(m->of[i].ratios);
     }
     free(m->of);
     free(m->sum);

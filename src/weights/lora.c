@@ -35,6 +35,8 @@ typedef enum role {
     LOKR_W2_A,
     LOKR_W2_B,
     LOKR_T2,
+    DIFF,
+    DIFF_B, /* the same of the layer's biases */
     ALPHA,
     DORA,
     ROLES
@@ -72,6 +74,10 @@ static const struct {
     {".lokr_w2_a", LOKR_W2_A},
     {".lokr_w2_b", LOKR_W2_B},
     {".lokr_t2", LOKR_T2},
+    {".diff", DIFF},
+    {".diff_b", DIFF_B},
+    {".w_norm", DIFF},
+    {".b_norm", DIFF_B},
     {".dora_scale", DORA},
     {".lora_magnitude_vector", DORA},
     {".lora_magnitude_vector.weight", DORA},
@@ -83,6 +89,7 @@ typedef struct file {
     char *name; /* for recipes */
     limn_source source;
     limn_tensors *tensors;
+    limn_config *told; /* what its metadata says of alphas; NULL: nothing */
     char sha256[65], short_hash[13];
     char unknowns[800];
 } file;
@@ -127,6 +134,10 @@ static limn_status open_file(const limn_lora *asked, file *f, limn_lora_info *in
         return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to open it", asked->path);
     limn_status status = limn_source_open(f->path, &f->source, err);
     if (status == LIMN_OK) status = limn_safetensors_read(&f->source, &f->tensors, err);
+    const char *told =
+        status == LIMN_OK ? limn_tensors_note(f->tensors, "lora_adapter_metadata") : NULL;
+    if (told)
+        status = limn_config_read((const uint8_t *)told, strlen(told), f->path, &f->told, err);
     if (status == LIMN_OK) status = hash_file(f, err);
     if (status != LIMN_OK) return status;
     *info = (limn_lora_info){.name = f->name,
@@ -168,7 +179,9 @@ limn_status limn_loras_release_files(limn_loras *l, limn_error *err) {
         file *f = &l->files[i];
         if (status == LIMN_OK && f->tensors) status = limn_source_check(&f->source, err);
         limn_tensors_free(f->tensors);
+        limn_config_free(f->told);
         f->tensors = NULL;
+        f->told = NULL;
         limn_source_close(&f->source);
     }
     free(l->deltas);
@@ -245,15 +258,14 @@ static limn_status read_names(file *f, limn_lora_info *info, const limn_lora_nam
         size_t length;
         role r = role_of(t->name, &length);
         const limn_tensor *target = r < ROLES ? target_of(names, t->name, length) : NULL;
+        if (target && r == DIFF_B) {
+            target = limn_lora_names_bias(names, target);
+            r = DIFF;
+        }
         if (!target) {
             note_unknown(f, info, t->name);
             continue;
         }
-        if (r == DORA)
-            return limn_fail(err, LIMN_E_INPUT,
-                             "%s: tensor %.200s: this is a DoRA, a form of LoRA that limn does not "
-                             "know",
-                             f->path, t->name);
         list[(*count)++] = (found){target, t, r};
     }
     if (*count == 0)
@@ -271,6 +283,7 @@ static limn_status read_names(file *f, limn_lora_info *info, const limn_lora_nam
 typedef struct layer {
     const file *file;
     const limn_tensor *target, *part[ROLES];
+    const char *component; /* the target's; NULL for biases */
     limn_error *err;
 } layer;
 
@@ -343,13 +356,13 @@ static const limn_tensor *any_of(const layer *l, role from, role to) {
 
 static limn_status read_form(const layer *l, limn_lora_delta *d) {
     const limn_tensor *plain = any_of(l, DOWN, HADA_W1_A), *hada = any_of(l, HADA_W1_A, LOKR_W1);
-    const limn_tensor *lokr = any_of(l, LOKR_W1, ALPHA);
+    const limn_tensor *lokr = any_of(l, LOKR_W1, DIFF), *diff = l->part[DIFF];
     limn_status status;
-    if (!plain + !hada + !lokr != 2)
+    if (!plain + !hada + !lokr + !diff != 3)
         return limn_fail(l->err, LIMN_E_INPUT, "%s: %s, which is for %.200s, %s", l->file->path,
                          any_of(l, DOWN, ROLES)->name, l->target->name,
-                         plain || hada || lokr ? "stands beside another kind of correction"
-                                               : "stands alone");
+                         plain || hada || lokr || diff ? "stands beside another kind of correction"
+                                                       : "stands alone");
     if (plain) {
         d->form = LIMN_LORA_LOW_RANK;
         return read_product(l, UP, DOWN, l->part[MID], false, &d->a);
@@ -359,6 +372,10 @@ static limn_status read_form(const layer *l, limn_lora_delta *d) {
         const limn_tensor *t1 = l->part[HADA_T1], *t2 = l->part[HADA_T2];
         status = read_product(l, HADA_W1_A, HADA_W1_B, t1, t1 != NULL, &d->a);
         return status ? status : read_product(l, HADA_W2_A, HADA_W2_B, t2, t2 != NULL, &d->b);
+    }
+    if (diff) {
+        d->form = LIMN_LORA_LOW_RANK;
+        return read_matrix(l, DIFF, UP, DOWN, NULL, &d->a);
     }
     d->form = LIMN_LORA_KRONECKER;
     status = read_matrix(l, LOKR_W1, LOKR_W1_A, LOKR_W1_B, NULL, &d->a);
@@ -377,22 +394,47 @@ static limn_status check_fit(const layer *l, const limn_lora_delta *d) {
     if (d->form == LIMN_LORA_HADAMARD) fits = fits && d->b.n == n && d->b.k == k;
     if (fits) return LIMN_OK;
     const limn_tensor *a = d->a.whole ? d->a.whole : d->a.up;
-    const limn_tensor *b =
-        d->form == LIMN_LORA_KRONECKER ? d->b.whole ? d->b.whole : d->b.up : d->a.down;
+    const limn_tensor *b = d->form == LIMN_LORA_KRONECKER ? d->b.whole ? d->b.whole : d->b.up
+                           : d->a.whole                   ? d->a.whole
+                                                          : d->a.down;
     return fail_shape(l, a, b);
 }
 
-/* scale x alpha / rank. Without an alpha, or without a rank (LoKr of two whole matrices), scale. */
+/* The alpha that diffusers writes into a file's metadata (lora_adapter_metadata, PEFT's
+ * configuration under "unet.lora_alpha" and the like) for layers without one of their own; *rooted:
+ * it is over the rank's square root (rsLoRA, Kalajdzievski 2023). */
+static limn_status read_told_alpha(const layer *l, float *alpha, bool *rooted) {
+    char key[80];
+    double told;
+    limn_status status;
+    if (!l->file->told || !l->component) return LIMN_OK;
+    snprintf(key, sizeof key, "%.50s.lora_alpha", l->component);
+    status = limn_config_number(l->file->told, key, 1e-6, 1e6, (double)*alpha, &told, l->err);
+    snprintf(key, sizeof key, "%.50s.use_rslora", l->component);
+    if (status == LIMN_OK) status = limn_config_bool(l->file->told, key, false, rooted, l->err);
+    if (status == LIMN_OK) *alpha = (float)told;
+    return status;
+}
+
+/* scale x alpha / rank. Without an alpha, or without a rank (LoKr of two whole matrices, whole
+ * differences), scale. */
 static limn_status read_factor(const layer *l, double scale, limn_lora_delta *d) {
     const limn_tensor *t = l->part[ALPHA];
     int rank = d->form == LIMN_LORA_KRONECKER && d->b.rank > 0 ? d->b.rank : d->a.rank;
     float alpha = (float)rank;
+    bool rooted = false;
     if (t && t->count != 1)
         return limn_fail(l->err, LIMN_E_INPUT, "%s: %.300s must be one number", l->file->path,
                          t->name);
-    limn_status status = t ? limn_tensor_read(t, 0, 1, &alpha, l->err) : LIMN_OK;
+    limn_status status =
+        t ? limn_tensor_read(t, 0, 1, &alpha, l->err) : read_told_alpha(l, &alpha, &rooted);
     if (status != LIMN_OK) return status;
-    double factor = rank > 0 ? scale * (double)alpha / rank : scale;
+    if (d->magnitude) { /* the scale is for what comes out in the end */
+        d->scale = (float)scale;
+        scale = 1;
+    }
+    double over = rooted ? sqrt((double)rank) : rank;
+    double factor = rank > 0 ? scale * (double)alpha / over : scale;
     if (!isfinite(alpha) || !(fabs(factor) <= 1e6))
         return limn_fail(l->err, LIMN_E_INPUT, "%s: %.300s is %g, which cannot be", l->file->path,
                          t ? t->name : l->target->name, (double)alpha);
@@ -400,10 +442,23 @@ static limn_status read_factor(const layer *l, double scale, limn_lora_delta *d)
     return LIMN_OK;
 }
 
+/* DoRA's magnitudes: [n] or [n, 1 ...] for rows, [1, c, 1 ...] for input channels. */
+static limn_status read_magnitude(const layer *l, limn_lora_delta *d) {
+    const limn_tensor *t = l->part[DORA], *target = l->target;
+    if (!t) return LIMN_OK;
+    d->magnitude = t;
+    bool rows = t->rank >= 1 && t->count == t->shape[0] && t->count == target->shape[0];
+    d->by_column = !rows && target->rank >= 2 && t->rank >= 2 && t->shape[1] == t->count &&
+                   t->count == target->shape[1];
+    return rows || d->by_column ? LIMN_OK : fail_shape(l, t, t);
+}
+
 /* The parts of one layer, list[0, count), all of one target, as one correction. */
-static limn_status read_layer(const file *f, const found *list, size_t count, double scale,
-                              limn_lora_delta *d, limn_error *err) {
+static limn_status read_layer(const file *f, const limn_lora_names *names, const found *list,
+                              size_t count, double scale, limn_lora_delta *d, limn_error *err) {
     layer l = {.file = f, .target = list[0].target, .err = err};
+    const limn_lora_component *c = limn_lora_names_component(names, l.target);
+    if (c) l.component = c->name;
     for (size_t i = 0; i < count; i++) {
         const limn_tensor **part = &l.part[list[i].role], *t = list[i].tensor;
         if (*part)
@@ -418,6 +473,7 @@ static limn_status read_layer(const file *f, const found *list, size_t count, do
     d->target = l.target;
     limn_status status = read_form(&l, d);
     if (status == LIMN_OK) status = check_fit(&l, d);
+    if (status == LIMN_OK) status = read_magnitude(&l, d);
     if (status == LIMN_OK) status = read_factor(&l, scale, d);
     return status;
 }
@@ -432,8 +488,8 @@ static size_t count_layers(const found *list, size_t count) {
 }
 
 /* Adds what the i-th file has, list[0, count) sorted. */
-static limn_status add_layers(limn_loras *l, int i, const found *list, size_t count,
-                              limn_error *err) {
+static limn_status add_layers(limn_loras *l, int i, const limn_lora_names *names, const found *list,
+                              size_t count, limn_error *err) {
     size_t room = (size_t)l->delta_count + count_layers(list, count);
     limn_lora_delta *deltas = room < INT_MAX ? realloc(l->deltas, room * sizeof *deltas) : NULL;
     if (!deltas)
@@ -444,7 +500,7 @@ static limn_status add_layers(limn_loras *l, int i, const found *list, size_t co
         limn_lora_delta *d = &l->deltas[l->delta_count];
         *d = (limn_lora_delta){.order = i};
         limn_status status =
-            read_layer(&l->files[i], list + at, end - at, l->infos[i].scale, d, err);
+            read_layer(&l->files[i], names, list + at, end - at, l->infos[i].scale, d, err);
         if (status != LIMN_OK) return status;
         l->delta_count++;
         l->infos[i].matrices++;
@@ -469,7 +525,7 @@ limn_status limn_loras_bind(limn_loras *l, const limn_lora_component *components
             status =
                 limn_fail(err, LIMN_E_MEMORY, "%s: no memory for its layers", l->files[i].path);
         if (list) status = read_names(&l->files[i], &l->infos[i], names, list, &used, err);
-        if (status == LIMN_OK) status = add_layers(l, i, list, used, err);
+        if (status == LIMN_OK) status = add_layers(l, i, names, list, used, err);
         free(list);
     }
     limn_lora_names_free(names);

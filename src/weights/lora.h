@@ -22,7 +22,7 @@
 
 /* How a correction is stored. */
 typedef enum limn_lora_form {
-    LIMN_LORA_LOW_RANK,  /* up down: LoRA. Hu et al. 2021 */
+    LIMN_LORA_LOW_RANK,  /* up down: LoRA. Hu et al. 2021; or a difference that is there whole */
     LIMN_LORA_HADAMARD,  /* (a1 b1) * (a2 b2), entry by entry: LoHa. Hyeon-Woo et al. 2021 */
     LIMN_LORA_KRONECKER, /* w1 (x) w2, the Kronecker product: LoKr. Edalati et al. 2022 */
 } limn_lora_form;
@@ -44,6 +44,11 @@ typedef struct limn_lora_delta {
     limn_lora_matrix a, b; /* b is not used by LIMN_LORA_LOW_RANK */
     float factor;          /* scale x alpha / rank; a 0 adds nothing */
     int order;             /* which of the files it came from */
+    /* DoRA (Liu et al. 2024): V = W + alpha / rank x delta is brought to these magnitudes, one for
+     * each row of W, or for each of its input channels; W' = W + scale (magnitude V / |V| - W). */
+    const limn_tensor *magnitude; /* NULL: it is none */
+    bool by_column;               /* a magnitude for each input channel */
+    float scale;
 } limn_lora_delta;
 
 /* The LoRA files of a model. */
@@ -83,13 +88,21 @@ const limn_lora_info *limn_loras_info(const limn_loras *l); /* [count] */
 /* All the names that a LoRA may have for the matrices of some components. */
 typedef struct limn_lora_names limn_lora_names;
 
-/* Makes the table. *out is the caller's, for limn_lora_names_free. LIMN_E_MEMORY. */
+/* Makes the table, which keeps `components`. *out is the caller's, for limn_lora_names_free.
+ * LIMN_E_MEMORY. */
 limn_status limn_lora_names_make(const limn_lora_component *components, int count,
                                  limn_lora_names **out, limn_error *err);
 
 /* The tensor that is meant by name[0, length); NULL where there is none. */
 const limn_tensor *limn_lora_names_find(const limn_lora_names *names, const char *name,
                                         size_t length);
+
+/* The component and the biases that belong to a tensor which limn_lora_names_find gave; the latter
+ * NULL where it has none. */
+const limn_lora_component *limn_lora_names_component(const limn_lora_names *names,
+                                                     const limn_tensor *tensor);
+const limn_tensor *limn_lora_names_bias(const limn_lora_names *names,
+                                        const limn_tensor *tensor); /* see above */
 
 /* Releases the table. NULL is fine. */
 void limn_lora_names_free(limn_lora_names *names);

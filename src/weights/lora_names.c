@@ -19,6 +19,8 @@ struct limn_lora_names {
     name *items; /* [count], sorted; has room for `room` */
     size_t count, room;
     bool failed; /* memory ran out */
+    const limn_lora_component *components;
+    int component_count;
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -110,7 +112,7 @@ static void add_dotted(limn_lora_names *names, const char *component, const char
 static void add_tensor(limn_lora_names *names, const limn_lora_component *c,
                        const limn_tensor *tensor) {
     char base[NAME_BYTES], original[LIMN_ORIGINAL_BYTES];
-    if (tensor->rank < 2 || strlen(tensor->name) >= sizeof base) return;
+    if (tensor->rank < 1 || strlen(tensor->name) >= sizeof base) return;
     if (!swap_end(tensor->name, ".weight", "", base)) return;
     bool unet = strcmp(c->name, "unet") == 0;
     add_dotted(names, c->name, base, unet, tensor);
@@ -130,6 +132,8 @@ limn_status limn_lora_names_make(const limn_lora_component *components, int coun
                                  limn_lora_names **out, limn_error *err) {
     limn_lora_names *names = calloc(1, sizeof *names);
     *out = NULL;
+    if (names) names->components = components;
+    if (names) names->component_count = count;
     for (int i = 0; i < count && names; i++)
         for (size_t j = 0; j < limn_tensors_count(components[i].tensors) && !names->failed; j++)
             add_tensor(names, &components[i], limn_tensors_at(components[i].tensors, j));
@@ -140,4 +144,19 @@ limn_status limn_lora_names_make(const limn_lora_component *components, int coun
     if (names->count > 0) qsort(names->items, names->count, sizeof *names->items, compare);
     *out = names;
     return LIMN_OK;
+}
+
+const limn_lora_component *limn_lora_names_component(const limn_lora_names *names,
+                                                     const limn_tensor *tensor) {
+    for (int i = 0; i < names->component_count; i++)
+        if (limn_tensors_find(names->components[i].tensors, tensor->name) == tensor)
+            return &names->components[i];
+    return NULL;
+}
+
+const limn_tensor *limn_lora_names_bias(const limn_lora_names *names, const limn_tensor *tensor) {
+    char bias[NAME_BYTES];
+    const limn_lora_component *c = limn_lora_names_component(names, tensor);
+    if (!c || !swap_end(tensor->name, ".weight", ".bias", bias)) return NULL;
+    return limn_tensors_find(c->tensors, bias);
 }

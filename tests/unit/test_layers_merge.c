@@ -110,6 +110,10 @@ static double lokr_tucker(const weights_file *f, int n, int c, int tap, int taps
     return part(f, ".lokr_w1", n / N2 * C1 + c / C2) * w2;
 }
 
+static double whole(const weights_file *f, int n, int c, int tap, int taps) {
+    return part(f, ".diff", (n * C + c) * taps + tap);
+}
+
 static const lora_case forms[] = {
     {"LoRA of a linear layer",
      1,
@@ -172,6 +176,8 @@ static const lora_case forms[] = {
       {".lokr_w2_a", 2, {RANK, N2}},
       {".lokr_w2_b", 2, {RANK, C2}}},
      lokr_tucker},
+    {"a whole difference", 1, {{".diff", 2, {N, C}}}, whole},
+    {"a whole difference of a convolution", 9, {{".diff", 4, {N, C, 3, 3}}}, whole},
 };
 
 /* The model: the layer, stored as float32 or as float16 (every second tensor of a file is). */
@@ -223,8 +229,8 @@ static void merge(const limn_kernels *k, const limn_loras *l, weights_file *mode
 
 /* scale x alpha / rank, by the rules. */
 static double factor_of(const lora_case *form, const weights_file *lora, double scale, bool alpha) {
-    bool whole = form->delta == lokr; /* no rank, so no alpha */
-    return alpha && !whole ? scale * part(lora, ".alpha", 0) / RANK : scale;
+    bool ranked = form->delta != lokr && form->delta != whole; /* else no alpha */
+    return alpha && ranked ? scale * part(lora, ".alpha", 0) / RANK : scale;
 }
 
 /* Compares with the definition, entry by entry; the tolerance is that of float32, for sums of up to
@@ -263,6 +269,103 @@ static void test_forms(void **state) {
         weights_free(lora);
         weights_free(model);
     }
+}
+
+/* DoRA (Liu et al. 2024, equation 5), in double: V = W + alpha / rank x delta is brought to the
+ * magnitudes, by rows as PEFT has it or by input channels as LyCORIS does; the scale goes from W to
+ * what that gives. */
+static void check_dora(uint64_t *random, const lora_case *form, int axis, double scale) {
+    static const int shapes[3][4] = {{N}, {N, 1, 1, 1}, {1, C, 1, 1}};
+    static const char *const ends[3] = {".lora_magnitude_vector", ".dora_scale", ".dora_scale"};
+    int taps = form->taps, rank = axis == 0 ? 1 : taps == 1 ? 2 : 4;
+    char end[160];
+    weights_file *model = make_model(random, taps, false), *lora = make_lora(random, form, true);
+    snprintf(end, sizeof end, FILE_ "%s", ends[axis]);
+    weights_add(lora, end, rank, shapes[axis]);
+    const limn_lora asked = {.path = weights_save(lora), .scale = scale};
+    limn_loras *l = open_loras(&asked, 1, model);
+    float merged[N * C * 9], other[N * C * 9];
+    merge(level_at(0), l, model, merged);
+    for (int level = 0; level < level_count(); level++) {
+        merge(level_at(level), l, model, other);
+        assert_memory_equal(merged, other, (size_t)(N * C * taps) * sizeof *other);
+    }
+    const float *weight = weights_of(model, LAYER ".weight");
+    double factor = factor_of(form, lora, 1, true);
+    static double v[N * C * 9], squares[N];
+    memset(squares, 0, sizeof squares);
+    for (int i = 0; i < N * C * taps; i++) {
+        int tap = i % taps, c = i / taps % C, n = i / taps / C;
+        v[i] = (double)weight[i] + factor * form->delta(lora, n, c, tap, taps);
+        squares[axis < 2 ? n : c] += v[i] * v[i];
+    }
+    for (int i = 0; i < N * C * taps; i++) {
+        int which = axis < 2 ? i / taps / C : i / taps % C;
+        double full = part(lora, ends[axis], which) * v[i] / sqrt(squares[which]);
+        double want = (double)weight[i] + scale * (full - (double)weight[i]);
+        if (!(fabs((double)merged[i] - want) <= 2e-5))
+            fail_msg("%s, axis %d: entry %d is %.9g, expected %.9g", form->name, axis, i,
+                     (double)merged[i], want);
+    }
+    limn_loras_close(l);
+    weights_free(lora);
+    weights_free(model);
+}
+
+static void test_dora(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    for (int axis = 0; axis < 3; axis++) {
+        check_dora(&random, &forms[0], axis, 1); /* LoRA */
+        check_dora(&random, &forms[2], axis, 0.5);
+        check_dora(&random, &forms[5], axis, -0.25); /* LoHa of a convolution */
+        check_dora(&random, &forms[9], axis, 1);     /* LoKr */
+    }
+}
+
+/* Biases, and norms as LyCORIS calls them; alphas out of diffusers' metadata are read too. */
+static void test_vectors(void **state) {
+    (void)state;
+    uint64_t random = 4;
+    const int n = N;
+    weights_file *model = weights_make(&random), *lora = weights_make(&random);
+    weights_add(model, LAYER ".weight", 4, (const int[4]){N, C, 3, 3});
+    weights_add(model, "conv_in.weight", 1, &n); /* so that the next is stored as float32 */
+    weights_add(model, LAYER ".bias", 1, &n);
+    weights_add(model, "conv_norm_out.bias", 1, &n);
+    weights_add(model, "conv_norm_out.weight", 1, &n);
+    weights_add(lora, FILE_ ".diff_b", 1, &n);
+    weights_add(lora, "lora_unet_conv_norm_out.w_norm", 1, &n);
+    weights_add(lora, "lora_unet_conv_norm_out.b_norm", 1, &n);
+    weights_add(lora, "lora_unet_nowhere.b_norm", 1, &n);
+    static const char *const pairs[3][2] = {
+        {LAYER ".bias", FILE_ ".diff_b"},
+        {"conv_norm_out.weight", "lora_unet_conv_norm_out.w_norm"},
+        {"conv_norm_out.bias", "lora_unet_conv_norm_out.b_norm"}};
+    const limn_lora asked = {.path = weights_save(lora), .scale = 0.5};
+    limn_loras *l = open_loras(&asked, 1, model);
+    assert_int_equal(limn_loras_info(l)->matrices, 3);
+    assert_int_equal(limn_loras_info(l)->unknown, 1);
+    for (int i = 0; i < 3; i++) {
+        int count;
+        limn_tensor rows;
+        limn_merge *m;
+        float merged[N];
+        const limn_tensor *t = limn_tensors_find(weights_tensors(model), pairs[i][0]);
+        const limn_lora_delta *deltas = limn_loras_of(l, t, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(limn_merge_start(limn_kernels_pick(), t, deltas, 1, &m, NULL), LIMN_OK);
+        assert_int_equal(limn_merge_next(m, &rows, NULL), LIMN_OK);
+        assert_int_equal(limn_tensor_read(&rows, 0, N, merged, NULL), LIMN_OK);
+        for (int k = 0; k < N; k++)
+            assert_float_equal(
+                merged[k],
+                weights_of(model, pairs[i][0])[k] + 0.5f * weights_of(lora, pairs[i][1])[k], 2e-3);
+        limn_merge_end(m);
+    }
+    limn_loras_close(l);
+    weights_free(lora);
+    weights_free(model);
 }
 
 /* Two files, one after the other; and a scale of 0 leaves the bits alone. */
@@ -321,9 +424,8 @@ static void test_f16(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_several),
-        cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_forms),   cmocka_unit_test(test_dora), cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_several), cmocka_unit_test(test_f16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

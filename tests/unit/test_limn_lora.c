@@ -247,6 +247,53 @@ static void test_int8(void **state) {
     weights_free(f);
 }
 
+/* The factor that a LoRA of conv_in, of rank 4, gets from its file's metadata alone. */
+static double factor_by(const char *metadata, double scale) {
+    char header[700], path[] = "/tmp/limn-lora-XXXXXX";
+    static const char zeros[4 * (4 * 36 + 4 * 32)];
+    int length = snprintf(header, sizeof header,
+                          "{\"__metadata__\":{\"lora_adapter_metadata\":\"%s\"},"
+                          "\"unet.conv_in.lora_A.weight\":{\"dtype\":\"F32\",\"shape\":[4,4,3,3],"
+                          "\"data_offsets\":[0,576]},\"unet.conv_in.lora_B.weight\":{\"dtype\":"
+                          "\"F32\",\"shape\":[32,4,1,1],\"data_offsets\":[576,1088]}}",
+                          metadata);
+    const uint64_t size = (uint64_t)length;
+    FILE *f = fdopen(mkstemp(path), "wb");
+    assert_non_null(f);
+    fwrite(&size, sizeof size, 1, f);
+    fwrite(header, 1, size, f);
+    fwrite(zeros, 1, sizeof zeros, f);
+    fclose(f);
+    limn_folder *folder;
+    limn_loras *l;
+    limn_lora_component unet = {.name = "unet"};
+    const limn_lora asked = {.path = path, .scale = scale};
+    limn_error error;
+    int count;
+    assert_int_equal(limn_folder_open(MODEL, &folder, &error), LIMN_OK);
+    assert_int_equal(limn_folder_tensors(folder, "unet", &unet.tensors, &error), LIMN_OK);
+    limn_status status = limn_loras_open(&asked, 1, &l, &error);
+    if (status == LIMN_OK) status = limn_loras_bind(l, &unet, 1, &error);
+    double factor = NAN;
+    if (status == LIMN_OK)
+        factor = (double)limn_loras_of(l, limn_tensors_find(unet.tensors, "conv_in.weight"), &count)
+                     ->factor;
+    limn_loras_close(l);
+    limn_folder_close(folder);
+    remove(path);
+    return factor;
+}
+
+static void test_metadata(void **state) {
+    (void)state;
+    assert_true(factor_by("{}", 0.5) == 0.5);
+    assert_true(factor_by("{\\\"unet.lora_alpha\\\": 2, \\\"unet.r\\\": 4}", 0.5) == 0.25);
+    assert_true(factor_by("{\\\"text_encoder.lora_alpha\\\": 2}", 1) == 1);
+    assert_true(factor_by("{\\\"unet.lora_alpha\\\": 2, \\\"unet.use_rslora\\\": true}", 1) == 1);
+    assert_true(factor_by("{\\\"unet.lora_alpha\\\": 3, \\\"unet.use_rslora\\\": true}", 1) == 1.5);
+    assert_true(isnan(factor_by("{\\\"unet.lora_alpha\\\": \\\"x\\\"}", 1)));
+}
+
 /* Files that are refused: their tensors, and a part of the sentence. */
 static const struct {
     const char *sentence;
@@ -271,10 +318,17 @@ static const struct {
       {"lora_unet_conv_in.lora_up.weight", 4, {32, 2, 1, 1}},
       {"lora_unet_conv_in.lokr_w1", 2, {3, 2}}}},
     {"stands alone", {{"lora_unet_conv_in.alpha", 0, {0}}}},
-    {"DoRA",
+    {"do not make a correction",
      {{"lora_unet_conv_in.lora_down.weight", 4, {2, 4, 3, 3}},
       {"lora_unet_conv_in.lora_up.weight", 4, {32, 2, 1, 1}},
-      {"lora_unet_conv_in.dora_scale", 2, {32, 1}}}},
+      {"lora_unet_conv_in.dora_scale", 2, {31, 1}}}},
+    {"stands alone", {{"lora_unet_conv_in.dora_scale", 2, {32, 1}}}},
+    {"stands beside another kind",
+     {{"lora_unet_conv_in.diff", 4, {32, 4, 3, 3}},
+      {"lora_unet_conv_in.lora_down.weight", 4, {2, 4, 3, 3}},
+      {"lora_unet_conv_in.lora_up.weight", 4, {32, 2, 1, 1}}}},
+    {"do not make a correction", {{"lora_unet_conv_in.diff", 4, {32, 4, 3, 1}}}},
+    {"do not make a correction", {{"lora_unet_conv_in.diff_b", 1, {31}}}},
     {"are the same part",
      {{"lora_unet_conv_in.lora_down.weight", 4, {2, 4, 3, 3}},
       {"lora_unet_input_blocks_0_0.lora_down.weight", 4, {2, 4, 3, 3}},
@@ -319,7 +373,7 @@ int main(void) {
         cmocka_unit_test(test_spellings),       cmocka_unit_test(test_names),
         cmocka_unit_test(test_nothing_changes), cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_unknown),         cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_metadata),        cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
