@@ -227,7 +227,7 @@ LIMN_API limn_status limn_convert(const char *in, const char *out,
 typedef struct limn_part_info {
     const char *name;  /* "unet", "vae", "text_encoder", "text_encoder_2" */
     const char *types; /* what its numbers are stored as, and how many tensors: "F16 684, F32 2" */
-    uint64_t parameters; /* numbers, integers left out */
+    uint64_t parameters; /* numbers; integers, but for limn's int8, and scales left out */
     uint64_t bytes;      /* as stored */
     int tensors;
 } limn_part_info;

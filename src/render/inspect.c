@@ -60,7 +60,9 @@ static void describe_part(const limn_tensors *set, limn_part_info *part, char *t
         of_type[t->dtype]++;
         part->tensors++;
         part->bytes += t->bytes;
-        if (limn_dtype_is_float(t->dtype)) part->parameters += t->count;
+        /* limn's int8 are numbers of the model; their scales are not. */
+        if (limn_dtype_is_float(t->dtype) || t->scale) part->parameters += t->count;
+        if (t->scale) part->parameters -= t->scale->count;
     }
     for (int i = 0; i < LIMN_DTYPES && used < TYPES_TEXT; i++) {
         if (of_type[i] == 0) continue;

@@ -132,6 +132,8 @@ static int draw_recipe(const limn_tool_again_job *job, const char *output) {
     limn_tool_job draw = {.options = job->options, .model = job->model, .number = 1, .count = 1};
     if (job->options->dry_run)
         return limn_tool_draw_dry(&draw, request, output ? output : job->path);
+    int status = limn_tool_output_make(job->options->output);
+    if (status != LIMN_OK) return status;
     if (job->options->sets == 0) return draw_and_compare(job, output);
     limn_tool_warn_prompts(job->options, job->model, request, 0);
     return limn_tool_draw_one(&draw, request, output);

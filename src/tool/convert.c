@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How far the conversion is, as it was last shown. */
@@ -20,6 +21,12 @@ static bool show(void *user, uint64_t done, uint64_t total) {
     fprintf(stderr, "\r%3d %% of %" PRIu64 " MB", percent, total / 1000000);
     fflush(stderr);
     return true;
+}
+
+/* Whether it is one that --force would replace: a folder never is. */
+static bool is_file(const char *path) {
+    struct stat s;
+    return lstat(path, &s) == 0 && !S_ISDIR(s.st_mode);
 }
 
 int limn_tool_convert(const limn_tool_options *o) {
@@ -41,6 +48,8 @@ int limn_tool_convert(const limn_tool_options *o) {
     limn_tool_interrupt_catch();
     limn_status status = limn_convert(o->operand, o->target, &how, &error);
     if (s.percent >= 0) fprintf(stderr, "\r%24s\r", "");
+    if (status == LIMN_E_CREATE && !o->force && is_file(o->target))
+        return limn_tool_fail(status, "%s is there already (--force replaces it)", o->target);
     if (status != LIMN_OK) return limn_tool_fail_with(&error);
     if (!o->quiet) {
         limn_tool_print_text(stdout, o->target, 0);

@@ -116,7 +116,8 @@ static int draw_from(const limn_tool_options *o, const limn_tool_sources *source
         status = limn_tool_fail_with(&error);
     } else {
         limn_tool_warn_prompts(o, model, &request, 0);
-        status = draw_all(o, model, &request, paths);
+        status = o->dry_run ? LIMN_OK : limn_tool_output_make(o->output);
+        if (status == LIMN_OK) status = draw_all(o, model, &request, paths);
     }
     limn_model_close(model);
     return status;

@@ -40,7 +40,7 @@ void limn_tool_print_request(FILE *to, const limn_request *request) {
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
         double value = limn_setting_get(request, &all[i]);
-        if (value != 0) fprintf(to, "%s %g\n", all[i].name, value);
+        if (value != 0) fprintf(to, "%-11s %g\n", all[i].name, value);
     }
     const limn_text_setting *texts = limn_text_settings(&count);
     for (int i = 0; i < count; i++)

@@ -12,8 +12,11 @@ static void list_settings(void) {
     int count;
     const limn_setting *all = limn_settings(&count);
     printf("Settings (0 = not used; in prompt files and --set with '_' for '-'):\n");
-    for (int i = 0; i < count; i++)
-        printf("  --%-19s %g to %-6g %s\n", all[i].option, all[i].least, all[i].most, all[i].about);
+    for (int i = 0; i < count; i++) {
+        char range[40];
+        snprintf(range, sizeof range, "%g to %g", all[i].least, all[i].most);
+        printf("  --%-19s %-11s  %s\n", all[i].option, range, all[i].about);
+    }
     const limn_text_setting *texts = limn_text_settings(&count);
     for (int i = 0; i < count; i++) {
         printf("  --%-19s ", texts[i].option);

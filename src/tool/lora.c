@@ -46,8 +46,7 @@ static bool is_wanted(const char *path, const char *sha256, bool *other) {
     return false;
 }
 
-/* The file `name` in the folder of the picture `beside`; NULL = no memory. */
-static char *sibling(const char *beside, const char *name) {
+char *limn_tool_sibling(const char *beside, const char *name) {
     const char *slash = strrchr(beside, '/');
     char *path = NULL;
     int folder = slash ? (int)(slash + 1 - beside) : 0;
@@ -68,7 +67,7 @@ static int find_one(const limn_tool_options *o, const limn_lora_info *wanted,
             return add(out, path, wanted->scale, wanted->name);
         free(path);
     }
-    char *places[2] = {sibling(o->operand, wanted->name), strdup(wanted->name)};
+    char *places[2] = {limn_tool_sibling(o->operand, wanted->name), strdup(wanted->name)};
     char *found = NULL;
     for (int i = 0; i < 2; i++) {
         if (!found && is_wanted(places[i], wanted->sha256, &other))

@@ -302,6 +302,10 @@ static int read_setting(int i, const char *text, limn_tool_options *o) {
     snprintf(option, sizeof option, "--%s", setting->option);
     int status = limn_tool_read_double(option, text, 0, 1e9, &o->setting[i]);
     if (status != LIMN_OK) return status;
+    /* 0 of a share that has to be above 0 would mean "as much as is usual": nobody says that so. */
+    if (o->setting[i] == 0 && !setting->whole && setting->least > 0 && setting->least < 1)
+        return limn_tool_fail(LIMN_E_USAGE, "%s wants a number from %g to %g, not '%s'", option,
+                              setting->least, setting->most, text);
     if (limn_setting_put(&probe, setting, o->setting[i], &error) != LIMN_OK)
         return limn_tool_fail_with(&error);
     o->has_setting[i] = true;

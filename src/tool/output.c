@@ -64,6 +64,19 @@ static char *folder_of(const char *output) {
     return strndup(output, slash == output ? 1 : (size_t)(slash - output));
 }
 
+/* Whether the output is a folder that has yet to be made: "new/". */
+static bool is_to_be_made(const char *output) {
+    return output && output[strlen(output) - 1] == '/' && access(output, F_OK) != 0;
+}
+
+/* The folder that "a/new/" is to be made in; the caller frees it. */
+static char *parent_of(const char *folder) {
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') n--;
+    while (n > 0 && folder[n - 1] != '/') n--;
+    return n > 0 ? strndup(folder, n) : strdup(".");
+}
+
 int limn_tool_output_check(const char *output, bool dry) {
     if (output && *output == '\0') {
         return limn_tool_fail(LIMN_E_USAGE, "--output wants a name, not an empty one");
@@ -72,13 +85,11 @@ int limn_tool_output_check(const char *output, bool dry) {
         int status = check_ending(output);
         if (status != LIMN_OK) return status;
     }
-    char *folder = folder_of(output);
+    if (dry && is_to_be_made(output)) return LIMN_OK;
+    char *folder = is_to_be_made(output) ? parent_of(output) : folder_of(output);
     if (!folder) return limn_tool_fail(LIMN_E_MEMORY, "no memory for a file name");
     int status = LIMN_OK;
-    bool make = output && output[strlen(output) - 1] == '/' && access(folder, F_OK) != 0;
-    if (make && (dry || mkdir(folder, 0777) == 0)) {
-        /* a folder of its own, to be made or just made */
-    } else if (!is_folder(folder)) {
+    if (!is_folder(folder)) {
         status = limn_tool_fail(LIMN_E_CREATE, "the folder %s %s", folder,
                                 access(folder, F_OK) == 0 ? "is not a folder" : "is not there");
     } else if (access(folder, W_OK | X_OK) != 0) {
@@ -87,6 +98,12 @@ int limn_tool_output_check(const char *output, bool dry) {
     }
     free(folder);
     return status;
+}
+
+int limn_tool_output_make(const char *output) {
+    if (!is_to_be_made(output) || mkdir(output, 0777) == 0) return LIMN_OK;
+    return limn_tool_fail(LIMN_E_CREATE, "the folder %s cannot be made: %s", output,
+                          strerror(errno));
 }
 
 int limn_tool_output_free(const char *path) {

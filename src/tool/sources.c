@@ -50,17 +50,26 @@ void limn_tool_sources_apply(const limn_tool_options *o, const limn_model *model
     request->height = side_of(first->height, step);
 }
 
-/* Whether a recipe's picture should be looked for: never outside the current folder. */
-static bool is_here(const limn_input *s) {
+/* Where a recipe's picture is: in the current folder or beside the picture `of`, never elsewhere.
+ * The caller frees it; NULL = nowhere. */
+static char *place_of(const limn_input *s, const char *of) {
     const char *name = s->name ? s->name : "";
-    return *name && !strchr(name, '/') && strcmp(name, "..") != 0 && access(name, R_OK) == 0;
+    if (!s->sha256 || !*name || strchr(name, '/') || strcmp(name, "..") == 0) return NULL;
+    char *place = access(name, R_OK) == 0 ? strdup(name) : limn_tool_sibling(of, name);
+    if (place && access(place, R_OK) == 0) return place;
+    free(place);
+    return NULL;
 }
 
-/* One source of a picture that is drawn again: the file of the option, else the one that the recipe
- * names. What is drawn from another file on purpose need not have the recipe's pixels. */
-static int find(const char *option, bool changes, limn_input *source, limn_picture **out) {
-    if (!option && !(source->sha256 && is_here(source))) return LIMN_OK;
-    int status = load(option ? option : source->name, out);
+/* One source of the picture `of`, which is drawn again: the file of the option, else the one that
+ * the recipe names. What is drawn from another file on purpose need not have the recipe's pixels.
+ */
+static int find(const char *option, const char *of, bool changes, limn_input *source,
+                limn_picture **out) {
+    char *place = option ? strdup(option) : place_of(source, of);
+    if (!place) return LIMN_OK;
+    int status = load(place, out);
+    free(place);
     if (status != LIMN_OK) return status;
     source->picture = *out;
     if (option) source->name = name_of(option);
@@ -72,10 +81,11 @@ int limn_tool_sources_find(const limn_tool_options *o, limn_request *request,
                            limn_tool_sources *out) {
     *out = (limn_tool_sources){0};
     bool changes = o->sets > 0;
-    int status = find(o->init, changes, &request->init, &out->init);
-    if (status == LIMN_OK) status = find(o->mask, changes, &request->mask, &out->mask);
+    const char *of = o->operand;
+    int status = find(o->init, of, changes, &request->init, &out->init);
+    if (status == LIMN_OK) status = find(o->mask, of, changes, &request->mask, &out->mask);
     if (status == LIMN_OK)
-        status = find(o->control_image, changes, &request->control, &out->control);
+        status = find(o->control_image, of, changes, &request->control, &out->control);
     if (status != LIMN_OK) limn_tool_sources_free(out);
     return status;
 }

@@ -166,6 +166,10 @@ int limn_tool_json_picture(const limn_model *model, const limn_request *request,
 int limn_tool_model_open(const limn_tool_options *options, const limn_recipe *recipe,
                          limn_model **out);
 
+/* The path of the file `name` in the folder of the file `beside`; the caller frees it. NULL = no
+ * memory. */
+char *limn_tool_sibling(const char *beside, const char *name);
+
 /* LoRA files for limn_open_options; the paths are its own, the names a recipe's. */
 typedef struct limn_tool_loras {
     limn_lora item[LIMN_TOOL_LORAS_MAX];
@@ -202,9 +206,12 @@ int limn_tool_sha256(const char *path, char hex[65]);
 char *limn_tool_output_name(const char *output, const char *prompt, uint64_t seed, int number,
                             int count);
 
-/* Whether pictures can be written as asked: the ending is known, the folder is there (a missing
- * last component of "new/" is made, unless dry) and may be written to. */
+/* Whether pictures can be written as asked: the ending is known, the folder is there (of "new/",
+ * the one that it is to be made in) and may be written to. */
 int limn_tool_output_check(const char *output, bool dry);
+
+/* Makes the folder "new/" where it is missing: not before there is a picture to draw into it. */
+int limn_tool_output_make(const char *output);
 
 /* Fails where `path` is there already; the final say is the library's, at writing. */
 int limn_tool_output_free(const char *path);
@@ -224,8 +231,9 @@ int limn_tool_sources_load(const limn_tool_options *options, limn_tool_sources *
 void limn_tool_sources_apply(const limn_tool_options *options, const limn_model *model,
                              const limn_tool_sources *sources, limn_request *request);
 
-/* The same for a request out of a recipe: what the options do not name is looked for in the current
- * folder under the name that the recipe has. Where nothing is found, the library says so later. */
+/* The same for a request out of the recipe of the picture options->operand: what the options do not
+ * name is looked for in the current folder, then beside the picture, under the name that the recipe
+ * has. Where nothing is found, the library says so later. */
 int limn_tool_sources_find(const limn_tool_options *options, limn_request *request,
                            limn_tool_sources *out);
 

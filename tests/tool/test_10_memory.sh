@@ -3,17 +3,17 @@
 small "a red apple" -s 7 --size 160x160 --vae-tile 96 -o tiles.png
 gives 0 "--vae-tile"
 limn show tiles.png
-holds "show says it" '^vae_tile 96' "$T/out"
+holds "show says it" '^vae_tile +96$' "$T/out"
 limn again tiles.png
 gives 0 "again in tiles"
 small "a red apple" -s 7 --size 384x384 --max-memory 58M -o limited.png
 gives 0 "--max-memory that the whole decode is too large for"
 limn show limited.png
-holds "the recipe has the tiles" '^vae_tile [0-9]+' "$T/out"
+holds "the recipe has the tiles" '^vae_tile +[0-9]+$' "$T/out"
 limn again limited.png --dry-run
-holds "and again needs no limit for them" '^vae_tile [0-9]+' "$T/out"
+holds "and again needs no limit for them" '^vae_tile +[0-9]+$' "$T/out"
 small "a red apple" --size 384x384 --max-memory 58M --dry-run
-holds "--dry-run says them too" '^vae_tile [0-9]+' "$T/out"
+holds "--dry-run says them too" '^vae_tile +[0-9]+$' "$T/out"
 small "a red apple" --size 384x384 --max-memory 38M --dry-run
 refuses 64 "too little for tiles, in advance" "even where it is decoded in tiles.*38\.0 MB"
 small "a red apple" --max-memory 9M

@@ -42,6 +42,11 @@ is "before the first is drawn" [ ! -e a-red-apple-8.png ]
 small "a red apple" -s 7 -o folder/
 gives 0 "--output folder/ makes the folder"
 same "and the picture in it" "$first" "$(sha256 folder/a-red-apple-7.png)"
+small "a red apple" -m nowhere -o unused/
+refuses 66 "no model" "nowhere"
+is "then no folder is made" [ ! -e unused ]
+small "a red apple" -o nowhere/unused/
+refuses 73 "a folder in a folder that is not there" "the folder nowhere/ is not there"
 small "a red apple" -s 8 -o folder
 gives 0 "a folder that is there needs no slash"
 is "the picture is in it" is_png folder/a-red-apple-8.png

@@ -16,6 +16,8 @@ done
 is "a configuration is the same file" cmp -s "$LIMN_MODEL/unet/config.json" folder/unet/config.json
 limn quantize folder small.safetensors
 gives 0 "quantize"
+limn inspect small.safetensors
+holds "an int8 U-Net has as many numbers as the one it was" "^unet +2446788 numbers" "$T/out"
 is "makes it smaller" [ "$(stat -c %s small.safetensors)" -lt "$(stat -c %s model.safetensors)" ]
 small "a cat" -s 1 --precision int8 -m small.safetensors -o int8.png
 gives 0 "int8 draws"
@@ -25,7 +27,7 @@ small "a cat" -s 1 -m model.gguf -o cat.png
 gives 0 "q8_0 draws"
 
 limn convert "$LIMN_MODEL" model.gguf
-refuses 73 "a file that is there" "model\.gguf: not overwritten"
+refuses 73 "a file that is there" "model\.gguf is there already \(--force replaces it\)"
 limn convert "$LIMN_MODEL" model.gguf --force
 gives 0 "--force replaces it"
 limn convert "$LIMN_MODEL" folder --force

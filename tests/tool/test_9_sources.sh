@@ -21,6 +21,9 @@ limn again from.png
 refuses 64 "again without the picture" "'init\.png' \(--init\), which was not given"
 limn again from.png --init away/init.png
 gives 0 "again --init"
+cp from.png away
+limn again away/from.png
+gives 0 "again finds the picture beside the one that is drawn from it"
 cp mask.png init.png
 limn again from.png
 refuses 65 "another picture of that name" "another picture than the one"
@@ -51,3 +54,5 @@ refuses 66 "a picture that is not there" "missing\.png"
 head -c 300 away/init.png >cut.png
 limn "a red apple" $from --init cut.png -o no.png
 refuses 65 "a damaged picture" "cut\.png"
+limn "a red apple" $from --init away/init.png --strength 0 -o no.png
+refuses 64 "a strength of nothing is not the usual one" "--strength wants a number from 0.001 to 1"
