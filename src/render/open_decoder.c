@@ -33,8 +33,11 @@ void limn_open_decoder(limn_opening *o) {
         limn_vae_load(ld, o->vae, &m->vae);
     if (o->encoder && !tiny) limn_encoder_load(ld, o->vae, &m->vae, &m->encoder);
     if (o->taesd.tensors) {
+        limn_taesd own = m->taesd;
         ld->tensors = o->taesd.tensors;
         limn_taesd_load(ld, o->taesd.config, &m->taesd);
+        if (own.has_encoder) m->taesd.encoder = own.encoder; /* it decodes alone */
+        m->taesd.has_encoder = own.has_encoder;
         m->has_taesd = true;
     }
     ld->keep_half = half;

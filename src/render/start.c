@@ -97,7 +97,7 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
     if (status != LIMN_OK) return status;
     limn_start_settle(m, r);
     if (!limn_start_wanted(m, r)) return LIMN_OK;
-    if (!m->encoder.loaded)
+    if (!m->encoder.loaded && !m->taesd.has_encoder)
         return limn_fail(err, LIMN_E_USAGE,
                          "%s was opened without its encoder, which a picture to begin with needs",
                          m->name);
@@ -138,6 +138,20 @@ static void shrink_mask(const uint8_t *rgb, int width, int scale, const limn_map
                 rgb + 3 * ((size_t)y * (size_t)scale * (size_t)width + (size_t)x * (size_t)scale));
 }
 
+/* What the encoder sees in a picture, unscaled. A model whose VAE is a TAESD has latents without a
+ * deviation, which then stays as it is. */
+static void run_encoder(limn_exec *e, const limn_model *m, const limn_map *x, limn_map *mean,
+                        limn_map *deviation) {
+    float scaling = (float)m->taesd.scaling, shift = (float)m->taesd.shift;
+    if (m->encoder.loaded) {
+        limn_encoder_run(e, &m->encoder, x, mean, deviation);
+        return;
+    }
+    limn_taesd_encode(e, &m->taesd, x, mean);
+    for (size_t i = 0; i < limn_map_count(mean) && !limn_exec_measuring(e); i++)
+        mean->v[i] = mean->v[i] / scaling + shift;
+}
+
 /* One draw from the latents that the encoder sees in a picture: (mean + deviation x noise - shift)
  * x scaling. hole: the mask at the picture's size, under which the picture is grey; NULL = nowhere.
  */
@@ -149,13 +163,14 @@ static void encode(limn_exec *e, const limn_model *m, const limn_request *r, con
     limn_map deviation = limn_map_take(e, 1, out->h, out->w, out->c);
     for (size_t i = 0; real && i < limn_map_count(&x); i++)
         x.v[i] = hole && is_drawn(hole + i / 3 * 3) ? 0 : 2.0f * ((float)rgb[i] / 255.0f) - 1.0f;
-    limn_encoder_run(e, &m->encoder, &x, out, &deviation);
+    run_encoder(e, m, &x, out, &deviation);
     float *noise = limn_arena_floats(e->ws, limn_map_count(out));
     float *room = limn_arena_floats(e->ws, limn_map_count(out));
     float scaling = (float)m->vae.scaling, shift = (float)m->vae.shift;
-    if (real) limn_denoise_draw(stream, out, room, noise);
+    bool draws = m->encoder.loaded; /* diffusers draws nothing for an AutoencoderTiny */
+    if (real && draws) limn_denoise_draw(stream, out, room, noise);
     for (size_t i = 0; real && i < limn_map_count(out); i++)
-        out->v[i] = (out->v[i] + deviation.v[i] * noise[i] - shift) * scaling;
+        out->v[i] = (out->v[i] + (draws ? deviation.v[i] * noise[i] : 0.0f) - shift) * scaling;
     limn_arena_release(e->ws, mark);
 }
 
@@ -206,7 +221,7 @@ static void make_edit(limn_exec *e, const limn_model *m, const limn_request *r,
     float *room = limn_arena_floats(e->ws, count);
     for (size_t i = 0; real && i < limn_map_count(&x); i++)
         x.v[i] = 2.0f * ((float)rgb[i] / 255.0f) - 1.0f;
-    limn_encoder_run(e, &m->encoder, &x, &mean, NULL);
+    run_encoder(e, m, &x, &mean, NULL);
     if (real) {
         limn_rng_start(stream, kind_of(r), r->seed);
         limn_denoise_draw(stream, latents, room, noise);

@@ -33,6 +33,8 @@ LIMN_MODEL=model small "a red apple" -s 7 -o own.png
 gives 0 "a model with AutoencoderTiny"
 LIMN_MODEL=model limn again own.png
 gives 0 "again"
+LIMN_MODEL=model small "a red apple" -s 7 --init own.png --strength 0.5 -o from.png
+gives 0 "a model with AutoencoderTiny draws from a picture"
 limn show own.png
 lacks "the model's hash says it all" "^taesd" "$T/out"
 

@@ -1,110 +1,122 @@
-/* Pictures that begin with a picture: how many steps a strength leaves, and what of a mask is kept.
- * That the pictures are diffusers' own, tests/golden/test_pictures.c sees. */
+/* Pictures to begin with, for a model whose VAE is a TAESD: its own encoder makes the latents, and
+ * nothing is drawn for them. That encoder is compared with diffusers' in tests/golden/test_taesd.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "limn.h"
+#include "render/start.h"
 
 #define SIDE 64
 
-static limn_model *m;
+static char folder[] = "/tmp/limn-start-XXXXXX";
 
-static int start(void **state) {
-    (void)state;
-    const limn_open_options how = {.threads = 1, .encoder = true};
-    return limn_model_open("tests/golden/tiny-sd15", &how, &m, NULL);
+static const char *const parts[] = {"model_index.json", "scheduler", "text_encoder", "tokenizer",
+                                    "unet"};
+
+static void link_part(const char *from, const char *as) {
+    char here[1000], target[1100], path[100];
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(target, sizeof target, "%s/tests/golden/%s", here, from);
+    snprintf(path, sizeof path, "%s/%s", folder, as);
+    assert_int_equal(symlink(target, path), 0);
 }
 
-static int end(void **state) {
+static int make_folder(void **state) {
     (void)state;
-    limn_model_close(m);
+    if (!mkdtemp(folder)) return -1;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char from[100];
+        snprintf(from, sizeof from, "tiny-sd15/%s", parts[i]);
+        link_part(from, parts[i]);
+    }
+    link_part("tiny-taesd", "vae");
     return 0;
 }
 
-/* A picture of one colour in `rgb`, which has room for it. */
-static limn_picture plain(uint8_t *rgb, uint8_t r, uint8_t g, uint8_t b) {
-    for (size_t i = 0; i < SIDE * SIDE; i++) {
-        rgb[3 * i] = r;
-        rgb[3 * i + 1] = g;
-        rgb[3 * i + 2] = b;
+static int remove_folder(void **state) {
+    (void)state;
+    char path[100];
+    for (size_t i = 0; i <= sizeof parts / sizeof *parts; i++) {
+        bool last = i == sizeof parts / sizeof *parts;
+        snprintf(path, sizeof path, "%s/%s", folder, last ? "vae" : parts[i]);
+        unlink(path);
     }
-    return (limn_picture){.width = SIDE, .height = SIDE, .rgb = rgb};
+    return rmdir(folder);
 }
 
-static limn_request request_of(const limn_picture *init) {
+static limn_model *open_model(const char *taesd) {
+    const limn_open_options how = {.encoder = true, .taesd = taesd};
+    limn_model *m = NULL;
+    limn_error error;
+    if (limn_model_open(folder, &how, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
+    return m;
+}
+
+/* The latents and the noise of a start, against the encoder's and the generator's own. */
+static void check_start(const limn_model *m) {
+    uint8_t rgb[SIDE * SIDE * 3];
+    for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)(i * 7 + i / 100);
+    limn_picture picture = {.width = SIDE, .height = SIDE, .rgb = rgb};
     limn_request r;
     limn_request_defaults(m, &r);
-    r.prompt = "a red apple";
-    r.sampler = "ddim";
-    r.guidance = 1;
+    r.prompt = "a";
     r.width = r.height = SIDE;
-    r.init.picture = init;
-    return r;
-}
-
-/* As diffusers has it: (int)(steps x strength). */
-static void a_strength_leaves_whole_steps(void **state) {
-    static const struct {
-        int steps;
-        double strength;
-        int made;
-    } cases[] = {{10, 0.75, 7}, {10, 0.79, 7},   {10, 0.8, 8}, {3, 0.5, 1},
-                 {20, 0.6, 12}, {100, 0.29, 28}, {7, 1, 7},    {20, 0, 15}};
-    uint8_t rgb[SIDE * SIDE * 3];
-    limn_picture grey = plain(rgb, 128, 128, 128);
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        limn_request r = request_of(&grey);
-        limn_plan plan;
-        r.steps = cases[i].steps;
-        r.strength = cases[i].strength;
-        assert_int_equal(limn_request_plan(m, &r, &plan, NULL), LIMN_OK);
-        assert_int_equal(plan.evaluations, cases[i].made);
-    }
-}
-
-/* Draws under a mask of one colour. */
-static limn_picture *draw(const limn_picture *init, uint8_t r, uint8_t g, uint8_t b) {
-    uint8_t rgb[SIDE * SIDE * 3];
-    limn_picture mask = plain(rgb, r, g, b), *out = NULL;
-    limn_request q = request_of(init);
-    q.steps = 2;
-    q.strength = 0.5;
-    q.mask.picture = &mask;
+    r.seed = 5;
+    r.init.picture = &picture;
+    r.strength = 0.5;
+    limn_arena ws = limn_arena_measure();
     limn_error error;
-    if (limn_render(m, &q, NULL, &out, &error) != LIMN_OK) fail_msg("%s", error.text);
-    return out;
+    limn_map latents, own, x;
+    limn_rng stream;
+    limn_start start;
+    float *noise = NULL, *room = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        limn_exec e = {.k = m->kernels, .ws = &ws};
+        latents = limn_map_take(&e, 1, SIDE / 8, SIDE / 8, 4);
+        limn_start_make(&e, m, &r, &latents, &stream, &start);
+        own = limn_map_take(&e, 1, SIDE / 8, SIDE / 8, 4);
+        x = limn_map_take(&e, 1, SIDE, SIDE, 3);
+        noise = limn_arena_floats(&ws, limn_map_count(&own));
+        room = limn_arena_floats(&ws, limn_map_count(&own));
+        for (size_t i = 0; i < sizeof rgb && pass > 0; i++)
+            x.v[i] = 2.0f * (rgb[i] / 255.0f) - 1.0f;
+        limn_taesd_encode(&e, &m->taesd, &x, &own);
+        size_t bytes = ws.peak;
+        if (pass == 0) assert_int_equal(limn_arena_open(&ws, bytes, &error), LIMN_OK);
+    }
+    assert_memory_equal(start.run.picture, own.v, limn_map_count(&own) * sizeof(float));
+    limn_rng fresh;
+    limn_rng_start(&fresh, LIMN_RNG_TORCH, 5);
+    limn_denoise_draw(&fresh, &own, room, noise);
+    assert_memory_equal(start.run.noise, noise, limn_map_count(&own) * sizeof(float));
+    limn_arena_close(&ws);
 }
 
-/* Grey from 128 on is white, and so is a colour of that grey: a mask has no halves. */
-static void a_mask_is_black_or_white(void **state) {
-    static const uint8_t black[][3] = {{127, 127, 127}, {255, 0, 255}, {0, 216, 0}};
-    static const uint8_t white[][3] = {{128, 128, 128}, {255, 255, 0}, {0, 218, 0}};
-    uint8_t rgb[SIDE * SIDE * 3];
-    limn_picture init = plain(rgb, 200, 120, 40);
+static void test_own(void **state) {
     (void)state;
-    limn_picture *kept = draw(&init, 0, 0, 0), *drawn = draw(&init, 255, 255, 255);
-    assert_memory_not_equal(kept->rgb, drawn->rgb, sizeof rgb);
-    for (size_t i = 0; i < sizeof black / sizeof *black; i++) {
-        limn_picture *b = draw(&init, black[i][0], black[i][1], black[i][2]);
-        limn_picture *w = draw(&init, white[i][0], white[i][1], white[i][2]);
-        assert_memory_equal(b->rgb, kept->rgb, sizeof rgb);
-        assert_memory_equal(w->rgb, drawn->rgb, sizeof rgb);
-        limn_picture_free(b);
-        limn_picture_free(w);
-    }
-    limn_picture_free(kept);
-    limn_picture_free(drawn);
+    limn_model *m = open_model(NULL);
+    check_start(m);
+    limn_model_close(m);
+}
+
+/* A TAESD from outside decodes; what encodes is still the model's. */
+static void test_another_decoder(void **state) {
+    (void)state;
+    limn_model *m = open_model("tests/golden/tiny-taesd");
+    check_start(m);
+    limn_model_close(m);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_strength_leaves_whole_steps),
-        cmocka_unit_test(a_mask_is_black_or_white),
+        cmocka_unit_test(test_own),
+        cmocka_unit_test(test_another_decoder),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
