@@ -78,6 +78,21 @@ static limn_map zeros(limn_exec *e, const golden *g, int i) {
     return m;
 }
 
+/* What an inpainting U-Net is given behind the latents is not for the ControlNet. */
+static void expect_latents_alone(limn_exec *e, const limn_control_context *control,
+                                 const limn_map *x, double t, const golden *g,
+                                 const limn_map *maps) {
+    limn_map wide = limn_map_take(e, x->n, x->h, x->w, x->c + 5), found[MAPS + 1];
+    for (size_t i = 0; i < limn_map_count(&wide); i++) {
+        size_t pixel = i / (size_t)wide.c, c = i % (size_t)wide.c;
+        wide.v[i] = c < (size_t)x->c ? x->v[pixel * (size_t)x->c + c] : 7;
+    }
+    for (int i = 0; i <= MAPS; i++) found[i] = zeros(e, g, i);
+    limn_control_add(e, control, &wide, t, found, MAPS, &found[MAPS]);
+    for (int i = 0; i <= MAPS; i++)
+        assert_memory_equal(found[i].v, maps[i].v, limn_map_count(&maps[i]) * sizeof(float));
+}
+
 static void stages(void **state) {
     (void)state;
     int s[8], c[8];
@@ -110,6 +125,7 @@ static void stages(void **state) {
         name_map(i, name);
         expect(&e, g, name, &maps[i]);
     }
+    expect_latents_alone(&e, &control, &x, t, g, maps);
     control.strength = 0.8f;
     context.control = &control;
     limn_unet_run(&e, &m->unet, &x, t, &context, &out);
@@ -195,6 +211,32 @@ static void pictures(void **state) {
     limn_picture_free(first);
 }
 
+/* One of Stable Diffusion 1.5's size has as many numbers as the published ones, 361,279,120. */
+static void published_size(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"_class_name\": \"ControlNetModel\", \"block_out_channels\": [320, 640, 1280, 1280],"
+        " \"cross_attention_dim\": 768, \"attention_head_dim\": 8, \"down_block_types\":"
+        " [\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\","
+        " \"DownBlock2D\"]}";
+    limn_config *config = NULL;
+    limn_error err = {0};
+    limn_arena plan = limn_arena_measure();
+    limn_invention invention = {0};
+    limn_control *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    assert_int_equal(limn_config_read((const uint8_t *)text, strlen(text), "c", &config, &err),
+                     LIMN_OK);
+    limn_loader ld = {
+        .k = limn_kernels_pick(), .arena = &plan, .invention = &invention, .err = &err};
+    limn_control_load(&ld, config, m);
+    if (ld.status != LIMN_OK) fail_msg("%s", err.text);
+    assert_int_equal(invention.parameters, 361279120);
+    assert_int_equal(m->scale_px, 8);
+    limn_config_free(config);
+    free(m);
+}
+
 static int make(void **state) {
     (void)state;
     char path[100];
@@ -215,6 +257,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages),
         cmocka_unit_test(pictures),
+        cmocka_unit_test(published_size),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
