@@ -94,11 +94,12 @@ $(BUILD)/liblimn.so: $(LIB_OBJ)
 
 # Objects are made again when the flags change, and only where the libraries are.
 READY = $(BUILD)/flags | $(BUILD)/libraries
+# SRC_CFLAGS is not for tests: with it tests/lint bounds what the library takes of the stack.
 
 $(BUILD)/%.o: %.c $(READY)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(EXTRA_$*) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(if $(filter src/%,$*),$(SRC_CFLAGS)) $(EXTRA_$*) -MMD -MP -c -o $@ $<
 define simd_rule
 $(BUILD)/%.$(1).o: %.c $$(READY)
 	@mkdir -p $$(@D)

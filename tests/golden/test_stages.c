@@ -51,7 +51,7 @@ static stage stage_open(const char *path) {
 }
 
 static limn_exec *stage_exec(stage *s) {
-    s->e = (limn_exec){s->m->kernels, &s->ws, NULL, 0};
+    s->e = (limn_exec){.k = s->m->kernels, .ws = &s->ws};
     return &s->e;
 }
 

@@ -1,11 +1,10 @@
 # Lint: everything, tests too, without a warning from either compiler; the header as C++ too.
 
-# warnings FOLDER COMPILER OPT: what the compiler says, without the names of what it compiles. A frame
-# of more than 64 KB is a warning too: a thread may have 128 KB of stack in all.
+# warnings FOLDER COMPILER OPT: what the compiler says, without the names of what it compiles. In
+# src a frame of more than 64 KB is a warning too: a thread may have 128 KB of stack in all.
 warnings() {
-    make --no-print-directory -k -j"$jobs" BUILD="$1" CC="$2" OPT="$3" \
-        CFLAGS="-Werror -Wframe-larger-than=65536" objects 2>&1 |
-        grep -vE '^  (CC|AR|LINK) '
+    make --no-print-directory -k -j"$jobs" BUILD="$1" CC="$2" OPT="$3" CFLAGS=-Werror \
+        SRC_CFLAGS=-Wframe-larger-than=65536 objects 2>&1 | grep -vE '^  (CC|AR|LINK) '
 }
 nothing "gcc has no warning" warnings build/lint-gcc gcc -O2
 if command -v clang >/dev/null && echo '#include <omp.h>' | clang -fopenmp -E - >/dev/null 2>&1; then
