@@ -161,7 +161,7 @@ static void guess_defaults(inspection *s) {
     r->family = family->name;
     r->family_label = family->label;
     r->width = r->height = family->size_px;
-    r->steps = family->steps;
+    r->steps = limn_family_steps(family, s->name);
     r->guidance = family->guidance;
     r->prediction = family->predicts_v ? "v_prediction" : "epsilon";
 }

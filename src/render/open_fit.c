@@ -95,7 +95,7 @@ limn_status limn_open_wishes(limn_opening *o) {
     i->width = i->height = sample * scale;
     const limn_family *family = family_of(o, i->width);
     i->family = family->label;
-    i->steps = family->steps;
+    i->steps = limn_family_steps(family, m->name);
     i->guidance = family->guidance;
     if (strcmp(sampler, "lcm") == 0) i->steps = 4;
     if (strcmp(sampler, "lcm") == 0 && m->unet.guidance_d == 0) i->guidance = 1; /* distilled in */

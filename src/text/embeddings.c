@@ -26,7 +26,14 @@ static limn_status out_of_memory(const reading *r) {
 
 /* The tensor for an encoder, or NULL. */
 static const limn_tensor *tensor_for(const reading *r, const limn_tensors *t, int encoder) {
-    if (r->what->encoders > 1) return limn_tensors_find(t, encoder == 0 ? "clip_l" : "clip_g");
+    static const char *const pairs[][LIMN_EMBEDDINGS_ENCODERS] = {
+        {"clip_l", "clip_g"},
+        {"text_encoders_0", "text_encoders_1"}, /* cog-sdxl's trainer, and those after it */
+    };
+    if (r->what->encoders > 1) {
+        const limn_tensor *first = limn_tensors_find(t, pairs[0][encoder]);
+        return first ? first : limn_tensors_find(t, pairs[1][encoder]);
+    }
     const limn_tensor *named = limn_tensors_find(t, "emb_params");
     return named || limn_tensors_count(t) != 1 ? named : limn_tensors_at(t, 0);
 }

@@ -4,7 +4,8 @@
  * In: a folder. Out: for each file in it, a word (the file's name without its ending) and vectors
  * for each text encoder. A file that cannot be used (another model's width, damaged, pickle) is no
  * fault until its word stands in a prompt. Forms: safetensors with "emb_params" or one tensor of
- * any name, [n, d] or [d]; for two encoders, "clip_l" and "clip_g". */
+ * any name, [n, d] or [d]; for two encoders, "clip_l" and "clip_g", or "text_encoders_0"
+ * and "text_encoders_1". */
 #ifndef LIMN_TEXT_EMBEDDINGS_H
 #define LIMN_TEXT_EMBEDDINGS_H
 

@@ -124,6 +124,17 @@ const limn_family *limn_family_find(const limn_traits *t) {
     return &FAMILY[xl ? find_xl(t) : find_sd(t)];
 }
 
+int limn_family_steps(const limn_family *family, const char *name) {
+    static const char digits[] = "1248";
+    char word[] = "_Nstep";
+    if (family != &FAMILY[SDXL_LIGHTNING]) return family->steps;
+    for (const char *d = digits; *d; d++) {
+        word[1] = *d;
+        if (says(name, word)) return *d - '0';
+    }
+    return family->steps;
+}
+
 limn_traits limn_family_traits(const limn_tensors *unet) {
     limn_unet_form form;
     limn_form_unet(unet, &form);

@@ -41,6 +41,10 @@ typedef struct limn_family {
  * its inputs fit. */
 const limn_family *limn_family_find(const limn_traits *traits);
 
+/* How many steps a model of the family is drawn in: SDXL-Lightning's files differ in that, and only
+ * their names tell ("sdxl_lightning_8step"). name may be NULL. */
+int limn_family_steps(const limn_family *family, const char *name);
+
 /* The traits of a U-Net by its tensors, under diffusers' names. pipeline and name stay NULL. */
 limn_traits limn_family_traits(const limn_tensors *unet);
 

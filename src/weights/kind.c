@@ -54,6 +54,7 @@ static const struct {
     {"emb_params", EMBEDDING, IS},
     {"clip_g", EMBEDDING, IS},
     {"clip_l", EMBEDDING, IS},
+    {"text_encoders_0", EMBEDDING, IS},
     {"decoder.layers.1.weight", TAESD, IS},
     {"encoder.layers.0.weight", TAESD, IS},
     {"3.conv.0.weight", TAESD, IS},

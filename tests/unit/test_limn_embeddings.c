@@ -158,10 +158,99 @@ static void test_faults(void **state) {
     assert_int_equal(limn_model_open("tests/golden/tiny-sd15", &how, &m, &error), LIMN_E_MISSING);
 }
 
+/* ---- two encoders ---------------------------------------------------------------------------- */
+
+static limn_model *open_xl(const char *embeddings) {
+    limn_model *m = NULL;
+    limn_error error;
+    const limn_open_options how = {.embeddings = embeddings};
+    if (limn_model_open("tests/golden/tiny-sdxl", &how, &m, &error) != LIMN_OK)
+        fail_msg("%s", error.text);
+    return m;
+}
+
+/* Writes an embedding of two tensors of two rows each, of widths of their own. */
+static void write_pair(const char *file, const char *const names[2], const int d[2],
+                       float *const x[2]) {
+    char path[200], header[400];
+    int end = 8 * d[0], all = end + 8 * d[1];
+    snprintf(header, sizeof header,
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2,%d],\"data_offsets\":[0,%d]},"
+             "\"%s\":{\"dtype\":\"F32\",\"shape\":[2,%d],\"data_offsets\":[%d,%d]}}",
+             names[0], d[0], end, names[1], d[1], end, all);
+    uint64_t size = strlen(header);
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fwrite(&size, 1, 8, f);
+    fwrite(header, 1, size, f);
+    for (int i = 0; i < 2; i++) fwrite(x[i], sizeof(float), 2 * (size_t)d[i], f);
+    fclose(f);
+}
+
+/* SDXL: the rows of each encoder's own table for "red apple" draw what "red apple" draws; rows in
+ * the wrong encoder's place do not, and widths are checked for each. */
+static void test_two_encoders(void **state) {
+    (void)state;
+    static const char *const names[2][2] = {{"clip_l", "clip_g"},
+                                            {"text_encoders_0", "text_encoders_1"}};
+    limn_model *m = open_xl(NULL);
+    float *x[2], *turned[2];
+    int d[2];
+    for (int e = 0; e < 2; e++) {
+        limn_token_list list = {0};
+        limn_tokenizer_list(m->tokenizer[e], "red apple", 9, &list, NULL);
+        assert_int_equal(list.count, 2);
+        d[e] = m->text[e].d;
+        x[e] = malloc(2 * (size_t)d[e] * sizeof *x[e]);
+        turned[e] = malloc(2 * (size_t)d[e] * sizeof *x[e]);
+        for (int i = 0; i < 2; i++) {
+            limn_table_row(m->kernels, &m->text[e].tokens, (size_t)list.ids[i], x[e] + i * d[e]);
+            memcpy(turned[e] + (1 - i) * d[e], x[e] + i * d[e], (size_t)d[e] * sizeof *x[e]);
+        }
+        limn_token_list_free(&list);
+    }
+    limn_model_close(m);
+    float *const second[2] = {x[0], turned[1]};
+    const int wrong[2] = {d[0], d[1] - 1};
+    write_pair("pair.safetensors", names[0], d, x);
+    write_pair("cog.safetensors", names[1], d, x);
+    write_pair("half.safetensors", names[0], d, second);
+    write_pair("narrow.safetensors", names[0], wrong, x);
+    m = open_xl(folder);
+    limn_picture *tokens = draw(m, "a red apple"), *pair = draw(m, "a pair"),
+                 *cog = draw(m, "a cog");
+    limn_picture *half = draw(m, "a half");
+    size_t bytes = SIDE * SIDE * 3;
+    assert_memory_equal(pair->rgb, tokens->rgb, bytes);
+    assert_memory_equal(cog->rgb, tokens->rgb, bytes);
+    assert_true(memcmp(half->rgb, tokens->rgb, bytes) != 0);
+    assert_non_null(strstr(pair->recipe, "\"embeddings\":[{\"name\":\"pair\""));
+    limn_request q = ask("a narrow");
+    limn_plan plan;
+    limn_error error;
+    assert_int_equal(limn_request_plan(m, &q, &plan, &error), LIMN_E_USAGE);
+    assert_non_null(strstr(error.text, "the embedding narrow has 2 vectors of width"));
+    limn_picture *all[] = {tokens, pair, cog, half};
+    static const char *const files[] = {"pair", "cog", "half", "narrow"};
+    for (int i = 0; i < 4; i++) {
+        char path[200];
+        limn_picture_free(all[i]);
+        snprintf(path, sizeof path, "%s/%s.safetensors", folder, files[i]);
+        unlink(path);
+    }
+    for (int e = 0; e < 2; e++) {
+        free(x[e]);
+        free(turned[e]);
+    }
+    limn_model_close(m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_two_encoders),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

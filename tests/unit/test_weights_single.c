@@ -213,6 +213,13 @@ static void families(void **state) {
     cases[17].t.size_px = 1024;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(limn_family_find(&cases[i].t)->name, cases[i].name);
+    const limn_family *lightning = limn_family_find(&cases[9].t),
+                      *turbo = limn_family_find(&cases[8].t);
+    assert_int_equal(limn_family_steps(lightning, "sdxl_lightning_8step"), 8);
+    assert_int_equal(limn_family_steps(lightning, "SDXL_Lightning_2step_unet"), 2);
+    assert_int_equal(limn_family_steps(lightning, "sdxl_lightning"), 4);
+    assert_int_equal(limn_family_steps(lightning, NULL), 4);
+    assert_int_equal(limn_family_steps(turbo, "turbo_8step"), 1);
 }
 
 /* ---- files that are no model -------------------------------------------------------------------
