@@ -27,7 +27,7 @@ limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n,
                              (double)betas[i]);
         }
         product *= (double)(1.0f - betas[i]);
-        s->alphas_cumprod[i] = s->alphas_trained[i] = (float)product;
+        s->alphas_cumprod[i] = (float)product;
     }
     float first = s->alphas_cumprod[0], last = s->alphas_cumprod[n - 1];
     if (!(first < 1 && last < first && last > NO_ALPHA)) {
@@ -116,20 +116,23 @@ static limn_status predict(limn_schedule *s, const char *name, limn_error *err) 
 }
 
 /* Whether the schedule is to end in pure noise. */
-static limn_status switch_zero_snr(limn_schedule *s, const char *to, limn_error *err) {
+static limn_status switch_zero_snr(limn_schedule *s, const limn_schedule *plain, const char *to,
+                                   limn_error *err) {
     if (strcmp(to, "on") == 0) return limn_schedule_zero_snr(s, LIMN_E_USAGE, err);
     if (strcmp(to, "off") != 0)
         return limn_fail(err, LIMN_E_USAGE, "zero_snr is \"%s\", expected on or off", to);
-    memcpy(s->alphas_cumprod, s->alphas_trained, sizeof s->alphas_cumprod);
+    memcpy(s->alphas_cumprod, plain->alphas_cumprod, sizeof s->alphas_cumprod);
     s->zero_terminal_snr = false;
     return LIMN_OK;
 }
 
-limn_status limn_schedule_ask(limn_schedule *s, const limn_request *request, limn_error *err) {
+limn_status limn_schedule_ask(limn_schedule *s, const limn_schedule *plain,
+                              const limn_request *request, limn_error *err) {
     const char *prediction = request->prediction, *zero_snr = request->zero_snr;
     limn_status status = LIMN_OK;
     if (prediction && *prediction) status = predict(s, prediction, err);
-    if (status == LIMN_OK && zero_snr && *zero_snr) status = switch_zero_snr(s, zero_snr, err);
+    if (status == LIMN_OK && zero_snr && *zero_snr)
+        status = switch_zero_snr(s, plain, zero_snr, err);
     if (status == LIMN_OK && s->prediction == LIMN_PREDICT_EPSILON && s->zero_terminal_snr)
         status = limn_fail(err, LIMN_E_USAGE,
                            "this model's schedule ends in pure noise, of which epsilon tells "

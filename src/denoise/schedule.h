@@ -46,7 +46,6 @@ typedef enum limn_sigmas {
 typedef struct limn_schedule {
     int train_steps;                            /* 2 to LIMN_TRAIN_STEPS_MAX */
     float alphas_cumprod[LIMN_TRAIN_STEPS_MAX]; /* alpha-bar, falling, rounded as diffusers does */
-    float alphas_trained[LIMN_TRAIN_STEPS_MAX]; /* the same before it was rescaled */
     limn_prediction prediction;
     limn_spacing spacing;
     bool spacing_chosen;     /* by name, so that it holds for samplers with steps of their own */
@@ -77,7 +76,10 @@ typedef struct limn_schedule {
  * with its name and value, and for numbers out of range. On failure *out is undefined. */
 limn_status limn_schedule_load(const limn_config *c, limn_schedule *out, limn_error *err);
 
-/* Fills both alpha-bars and train_steps alone, from n (2 to LIMN_TRAIN_STEPS_MAX) betas.
+/* The same without rescale_betas_zero_snr: what the model has where zero_snr is "off". */
+limn_status limn_schedule_load_plain(const limn_config *c, limn_schedule *out, limn_error *err);
+
+/* Fills alphas_cumprod and train_steps alone, from n (2 to LIMN_TRAIN_STEPS_MAX) betas.
  * LIMN_E_INPUT where they are not above 0 and below 1, or leave no sigma that float32 can hold. */
 limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n, limn_error *err);
 
@@ -86,9 +88,11 @@ limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n,
  * about the picture where there is nothing but noise. */
 limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_error *err);
 
-/* Applies what a request says of the schedule: its prediction, zero_snr and schedule. LIMN_E_USAGE
- * for a name that is none, and for what the prediction cannot take. */
-limn_status limn_schedule_ask(limn_schedule *s, const limn_request *request, limn_error *err);
+/* Applies what a request says of the schedule: its prediction, zero_snr and schedule. plain is of
+ * limn_schedule_load_plain. LIMN_E_USAGE for a name that is none, and for what the prediction
+ * cannot take. */
+limn_status limn_schedule_ask(limn_schedule *s, const limn_schedule *plain,
+                              const limn_request *request, limn_error *err);
 
 /* What the U-Net's output is called: "epsilon", "v_prediction", "sample". */
 const char *limn_prediction_name(limn_prediction prediction);

@@ -286,15 +286,19 @@ static limn_status read_bounds(const limn_config *c, limn_schedule *s, limn_erro
     return LIMN_OK;
 }
 
-limn_status limn_schedule_load(const limn_config *c, limn_schedule *out, limn_error *err) {
+limn_status limn_schedule_load_plain(const limn_config *c, limn_schedule *out, limn_error *err) {
     memset(out, 0, sizeof *out);
-    bool rescale = false;
     limn_status status = refuse_unknown(c, err);
     if (status == LIMN_OK) status = read_betas(c, out, err);
     if (status == LIMN_OK) status = read_kinds(c, out, err);
     if (status == LIMN_OK) status = read_solvers(c, out, err);
     if (status == LIMN_OK) status = read_bounds(c, out, err);
-    if (status == LIMN_OK) status = read_class(c, out, err);
+    return status == LIMN_OK ? read_class(c, out, err) : status;
+}
+
+limn_status limn_schedule_load(const limn_config *c, limn_schedule *out, limn_error *err) {
+    bool rescale = false;
+    limn_status status = limn_schedule_load_plain(c, out, err);
     if (status == LIMN_OK) {
         status = limn_config_bool(c, "rescale_betas_zero_snr", false, &rescale, err);
     }

@@ -36,7 +36,8 @@ struct limn_model {
     limn_control control; /* where has_control */
     bool has_control;
     limn_schedule schedule;
-    limn_arena weights; /* all packed weights: one block */
+    limn_schedule plain_schedule; /* of limn_schedule_load_plain */
+    limn_arena weights;           /* all packed weights: one block */
     limn_model_info info;
     char name[256], sampler[32];
     char sha256[65];                        /* there after limn_model_hashed */

@@ -43,6 +43,8 @@ static limn_status open_schedule(limn_opening *o) {
         limn_folder_config(o->folder, "scheduler/scheduler_config.json", &scheduler, o->err);
     if (status != LIMN_OK) return status;
     status = limn_schedule_load(scheduler, &o->m->schedule, o->err);
+    if (status == LIMN_OK)
+        status = limn_schedule_load_plain(scheduler, &o->m->plain_schedule, o->err);
     if (status != LIMN_OK) return status;
     const char *notes[] = {o->m->schedule.note, limn_folder_note(o->folder)};
     size_t used = 0;

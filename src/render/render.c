@@ -97,7 +97,7 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
                            const limn_start *start, limn_map *latents) {
     const limn_model *m = r->model;
     limn_schedule schedule = m->schedule;
-    limn_status status = limn_schedule_ask(&schedule, q, r->err);
+    limn_status status = limn_schedule_ask(&schedule, &m->plain_schedule, q, r->err);
     if (status != LIMN_OK) return status;
     bool edits = start && start->edits, controlled = limn_hint_wanted(q);
     limn_map hint;

@@ -214,25 +214,34 @@ static void test_prompt_file(void **state) {
 
 /* ---- what a model is taken for --------------------------------------------------------------- */
 
-static limn_schedule load(const char *prediction, bool zero_snr) {
+/* A schedule by its configuration; plain: as limn_schedule_load_plain has it. */
+static void load(const char *prediction, bool zero_snr, bool plain, limn_schedule *out) {
     char text[300];
     limn_config *c;
-    limn_schedule s;
     snprintf(text, sizeof text,
              "{\"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"beta_end\": 0.012,"
              " \"prediction_type\": \"%s\", \"rescale_betas_zero_snr\": %s}",
              prediction, zero_snr ? "true" : "false");
     assert_int_equal(limn_config_read((const uint8_t *)text, strlen(text), "t", &c, NULL), LIMN_OK);
-    assert_int_equal(limn_schedule_load(c, &s, NULL), LIMN_OK);
+    assert_int_equal((plain ? limn_schedule_load_plain : limn_schedule_load)(c, out, NULL),
+                     LIMN_OK);
     limn_config_free(c);
-    return s;
 }
 
-/* A schedule that was asked to be another is the one whose configuration says so. */
-static void check_same(limn_schedule s, const char *prediction, const char *zero_snr,
-                       limn_schedule expected) {
+/* A model of one kind that is asked to be of another: its schedule is the one whose configuration
+ * says so; NULL: it is refused, with the word. */
+static void check_asked(const char *own, bool own_zero, const char *prediction,
+                        const char *zero_snr, const char *then, bool then_zero, const char *word) {
+    static limn_schedule s, plain, expected;
     const limn_request q = {.prediction = prediction, .zero_snr = zero_snr, .schedule = "model"};
-    assert_int_equal(limn_schedule_ask(&s, &q, NULL), LIMN_OK);
+    limn_error error;
+    load(own, own_zero, false, &s);
+    load(own, own_zero, true, &plain);
+    limn_status status = limn_schedule_ask(&s, &plain, &q, &error);
+    assert_int_equal(status, then ? LIMN_OK : LIMN_E_USAGE);
+    if (!then) assert_non_null(strstr(error.text, word));
+    if (!then) return;
+    load(then, then_zero, false, &expected);
     assert_int_equal(s.prediction, expected.prediction);
     assert_int_equal(s.zero_terminal_snr, expected.zero_terminal_snr);
     assert_memory_equal(s.alphas_cumprod, expected.alphas_cumprod, sizeof s.alphas_cumprod);
@@ -240,26 +249,18 @@ static void check_same(limn_schedule s, const char *prediction, const char *zero
 
 static void test_schedules(void **state) {
     (void)state;
-    const limn_schedule e = load("epsilon", false), v = load("v_prediction", false);
-    const limn_schedule z = load("v_prediction", true), x = load("sample", false);
-    check_same(e, "v_prediction", NULL, v);
-    check_same(v, "epsilon", "", e);
-    check_same(v, "sample", NULL, x);
-    check_same(e, "v_prediction", "on", z);
-    check_same(v, NULL, "on", z);
-    check_same(z, NULL, "off", v);
-    check_same(z, "epsilon", "off", e);
-    check_same(z, NULL, "on", z);
-    limn_schedule s = z;
-    limn_error error;
-    limn_request q = {.prediction = "epsilon", .schedule = "model"};
-    assert_int_equal(limn_schedule_ask(&s, &q, &error), LIMN_E_USAGE);
-    assert_non_null(strstr(error.text, "--zero-snr off"));
-    s = e;
-    q = (limn_request){.zero_snr = "on", .schedule = "model"};
-    assert_int_equal(limn_schedule_ask(&s, &q, &error), LIMN_E_USAGE);
-    q = (limn_request){.prediction = "w", .schedule = "model"};
-    assert_int_equal(limn_schedule_ask(&s, &q, &error), LIMN_E_USAGE);
+    static const char e[] = "epsilon", v[] = "v_prediction", x[] = "sample";
+    check_asked(e, false, v, NULL, v, false, NULL);
+    check_asked(v, false, e, "", e, false, NULL);
+    check_asked(v, false, x, NULL, x, false, NULL);
+    check_asked(e, false, v, "on", v, true, NULL);
+    check_asked(v, false, NULL, "on", v, true, NULL);
+    check_asked(v, true, NULL, "off", v, false, NULL);
+    check_asked(v, true, e, "off", e, false, NULL);
+    check_asked(v, true, NULL, "on", v, true, NULL);
+    check_asked(v, true, e, NULL, NULL, false, "--zero-snr off");
+    check_asked(e, false, NULL, "on", NULL, false, "zero terminal SNR needs");
+    check_asked(e, false, "w", NULL, NULL, false, "there is no prediction \"w\"");
 }
 
 /* In the recipe only where it is not what the model says itself. */
