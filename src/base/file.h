@@ -2,9 +2,10 @@
  *
  * Reading: a small file whole, a large one by place, as a source. Nothing is mapped: a file that
  * somebody shortens while limn reads it must give a sentence, and under a mapping it would be a
- * signal. Writing: whole or not at all; the bytes go to a temporary name in the same folder, are
- * flushed to the disk (fsync), and are then given the real name in one step, so a crash, a full
- * disk or Ctrl-C leaves the old file or none, never half. */
+ * signal. Writing: whole or not at all; the bytes go to a file without a name in the same folder
+ * (O_TMPFILE; where the file system has none, under a temporary name), are flushed to the disk
+ * (fsync), and are then given the real name in one step, so a crash, a full disk or Ctrl-C leaves
+ * the old file or none, never half, and `kill -9` leaves nothing else. */
 #ifndef LIMN_BASE_FILE_H
 #define LIMN_BASE_FILE_H
 
@@ -92,8 +93,8 @@ limn_status limn_file_write(const char *path, const void *data, size_t size, boo
 /* A file that is being written piece by piece, and appears when it is whole. */
 typedef struct limn_writer limn_writer;
 
-/* Begins one, under a temporary name beside `path`. Fails as limn_file_write does; *out is NULL
- * then, and else the caller's, for limn_writer_close. */
+/* Begins one, without a name or under a temporary one beside `path`. Fails as limn_file_write does;
+ * *out is NULL then, and else the caller's, for limn_writer_close. */
 limn_status limn_writer_open(const char *path, bool overwrite, limn_writer **out, limn_error *err);
 
 /* Adds bytes at its end. LIMN_E_IO where the disk is full. */

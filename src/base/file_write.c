@@ -61,9 +61,33 @@ static size_t folder_length(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Opens a new file of a name that nobody has, in the folder of `path`. *temp is the caller's. The
- * descriptor, or -1 and errno. */
-static int open_temporary(const char *path, char **temp) {
+/* The path's folder, malloc'd; NULL where memory ran out. */
+static char *folder_of(const char *path) {
+    size_t length = folder_length(path);
+    return length ? strndup(path, length) : strdup(".");
+}
+
+/* Opens a new file in the folder of `path` that has no name, so that nothing is left of it where
+ * the process is killed. -1 where the system has no such files there, or no way to name them. */
+static int open_nameless(const char *path) {
+    char *folder = folder_of(path);
+    int fd = -1;
+    if (folder && access("/proc/self/fd", X_OK) == 0)
+        fd = limn_file_open_again(folder, O_WRONLY | O_TMPFILE, 0666);
+    free(folder);
+    return fd;
+}
+
+/* Names an open file that has no name: the descriptor, or -1 and errno. */
+static int name_nameless(int fd, const char *path) {
+    char own[40];
+    snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? fd : -1;
+}
+
+/* Takes a name that nobody has, in the folder of `path`, for a new file, or for that at `nameless`
+ * (-1 = none). *temp is the caller's. The descriptor, or -1 and errno. */
+static int open_temporary(const char *path, int nameless, char **temp) {
     static const char pattern[] = ".limn-0123456789abcdef.tmp";
     size_t folder = folder_length(path);
     *temp = malloc(folder + sizeof pattern);
@@ -76,7 +100,8 @@ static int open_temporary(const char *path, char **temp) {
         uint64_t id;
         if (limn_file_random(&id, sizeof id, NULL) != LIMN_OK) break;
         snprintf(*temp + folder, sizeof pattern, ".limn-%016llx.tmp", (unsigned long long)id);
-        int fd = limn_file_open_again(*temp, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        int fd = nameless < 0 ? limn_file_open_again(*temp, O_WRONLY | O_CREAT | O_EXCL, 0666)
+                              : name_nameless(nameless, *temp);
         if (fd >= 0) return fd;
         if (errno != EEXIST) break;
     }
@@ -110,8 +135,7 @@ static int name_new(const char *temp, const char *path) {
 /* Flushes a folder's list of names. The file stands under its name by now, so a folder that cannot
  * be flushed is no failure. */
 static void flush_folder(const char *path) {
-    size_t length = folder_length(path);
-    char *folder = length ? strndup(path, length) : strdup(".");
+    char *folder = folder_of(path);
     if (!folder) return;
     int fd = limn_file_open_again(folder, O_RDONLY | O_DIRECTORY, 0);
     free(folder);
@@ -135,7 +159,8 @@ static limn_status may_take(const char *path, bool overwrite, limn_error *err) {
 }
 
 struct limn_writer {
-    char *path, *temp;
+    char *path;
+    char *temp; /* NULL while it has no name */
     int fd;
     bool overwrite;
 };
@@ -152,7 +177,8 @@ limn_status limn_writer_open(const char *path, bool overwrite, limn_writer **out
         return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to write it", path);
     }
     *w = (limn_writer){.path = own, .overwrite = overwrite};
-    w->fd = open_temporary(path, &w->temp);
+    w->fd = open_nameless(path);
+    if (w->fd < 0) w->fd = open_temporary(path, -1, &w->temp);
     if (w->fd < 0) {
         status = limn_file_fail(err, kind_of(errno), path, "cannot be created", errno);
         free(w->path);
@@ -182,11 +208,12 @@ limn_status limn_writer_close(limn_writer *w, bool keep, limn_error *err) {
     if (!w) return LIMN_OK;
     limn_status status = LIMN_OK;
     int code = keep ? flush(w->fd) : 0;
+    if (keep && code == 0 && !w->temp && open_temporary(w->path, w->fd, &w->temp) < 0) code = errno;
     if (close(w->fd) != 0 && code == 0 && errno != EINTR) code = errno;
     if (keep && code != 0)
-        status = limn_file_fail(err, LIMN_E_IO, w->path, "cannot be written", code);
+        status = limn_file_fail(err, kind_of(code), w->path, "cannot be written", code);
     if (keep && status == LIMN_OK) status = name_written(w, err);
-    if (!keep || status != LIMN_OK) unlink(w->temp);
+    if (w->temp && (!keep || status != LIMN_OK)) unlink(w->temp);
     free(w->temp);
     free(w->path);
     free(w);
@@ -221,7 +248,7 @@ limn_status limn_file_begin_folder(const char *path, char **temp, limn_error *er
                              path);
         }
     }
-    int fd = open_temporary(path, temp);
+    int fd = open_temporary(path, -1, temp);
     if (fd < 0) return limn_file_fail(err, kind_of(errno), path, "cannot be created", errno);
     close(fd);
     if (unlink(*temp) == 0 && mkdir(*temp, 0777) == 0) return LIMN_OK;

@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -341,6 +342,29 @@ static void joins_paths(void **state) {
     }
 }
 
+/* A process that is killed in mid-write (SIGKILL: nothing can tidy up) leaves what was there and
+ * nothing else, where the file system knows files without a name. */
+static void a_killed_writer_leaves_nothing(void **state) {
+    fixture *f = *state;
+    limn_writer *w;
+    int status;
+    const int nameless = open(f->folder, O_TMPFILE | O_WRONLY, 0600);
+    if (nameless < 0) skip();
+    close(nameless);
+    assert_int_equal(limn_file_write(in(f, "old"), "whole", 5, false, NULL), LIMN_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (limn_writer_open(f->path, true, &w, NULL) == LIMN_OK &&
+            limn_writer_add(w, "ha", 2, NULL) == LIMN_OK)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(entries(f), 1);
+    assert_holds(in(f, "old"), "whole");
+}
+
 static void random_bytes_differ(void **state) {
     (void)state;
     uint8_t a[1000] = {0}, b[1000] = {0};
@@ -369,6 +393,7 @@ int main(void) {
         IN_FOLDER(a_full_disk_takes_no_half_line),
         IN_FOLDER(makes_folders),
         IN_FOLDER(knows_what_exists),
+        IN_FOLDER(a_killed_writer_leaves_nothing),
         cmocka_unit_test(joins_paths),
         cmocka_unit_test(random_bytes_differ),
     };
