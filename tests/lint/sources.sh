@@ -71,8 +71,8 @@ nothing "the library neither prints, exits nor aborts" in_library \
 nothing "only src/base/file.c and file_write.c touch files" in_library \
     '(^|[^a-zA-Z0-9_>.])(f?open(at|dir)?|fdopen|freopen|creat|rename(at)?|unlink(at)?|remove|link|symlink|mkdir|rmdir|mkstemp|tmpfile|f?l?stat|access|mmap|readdir|scandir|nftw)[ ]*\(' \
     'src/base/file(_write)?\.c'
-nothing "only src/base/team.c starts threads" in_library \
-    '# *pragma +omp|#pragma omp|[^a-z_]omp_[a-z_]+ *\(|pthread_create' src/base/team.c
+nothing "only src/base/team.c and beside.c start threads" in_library \
+    '# *pragma +omp|#pragma omp|[^a-z_]omp_[a-z_]+ *\(|pthread_create' 'src/base/(team|beside)\.c'
 nothing "the processor's name in #if only in kernels and base" \
     bash -c "grep -nE '^ *# *(if|elif|ifdef|ifndef).*(__x86_64|__i386|__aarch64|__arm|__ARM_|__AVX|__SSE|__FMA__|_M_X64|_M_ARM|__riscv|__powerpc|LIMN_LEVEL_|LIMN_SIMDE)' $(echo $ours) | grep -vE '^src/(kernels|base)/'"
 
