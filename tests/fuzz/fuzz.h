@@ -61,6 +61,15 @@ static inline uint8_t *fuzz_mended(const uint8_t *data, size_t size) {
     return mended;
 }
 
+/* Reads a safetensors file twice: as it came, and mended. */
+static inline void fuzz_both(void (*read)(const uint8_t *data, size_t size), const uint8_t *data,
+                             size_t size) {
+    read(data, size);
+    uint8_t *mended = fuzz_mended(data, size);
+    if (mended) read(mended, size);
+    free(mended);
+}
+
 /* A folder with the input as its only file, for readers that take a path. */
 typedef struct fuzz_folder {
     char path[40], file[80];

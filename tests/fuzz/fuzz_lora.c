@@ -58,10 +58,6 @@ static void read_file(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    read_file(data, size);
-    uint8_t *mended = fuzz_mended(data, size);
-    if (!mended) return 0;
-    read_file(mended, size);
-    free(mended);
+    fuzz_both(read_file, data, size);
     return 0;
 }
