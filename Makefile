@@ -95,11 +95,12 @@ $(BUILD)/liblimn.so: $(LIB_OBJ)
 # Objects are made again when the flags change, and only where the libraries are.
 READY = $(BUILD)/flags | $(BUILD)/libraries
 # SRC_CFLAGS is not for tests: with it tests/lint bounds what the library takes of the stack.
+ONLY_CFLAGS = $(if $(filter src/%,$*),$(SRC_CFLAGS),-Itests) $(EXTRA_$*)
 
 $(BUILD)/%.o: %.c $(READY)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(if $(filter src/%,$*),$(SRC_CFLAGS)) $(EXTRA_$*) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ONLY_CFLAGS) -MMD -MP -c -o $@ $<
 define simd_rule
 $(BUILD)/%.$(1).o: %.c $$(READY)
 	@mkdir -p $$(@D)
@@ -118,7 +119,6 @@ EXTRA_src/image/stb := -fno-sanitize=shift
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJ) $(BUILD)/liblimn.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
-$(BUILD)/tests/%.o: ALL_CPPFLAGS += -Itests
 # A fuzz target with libFuzzer's main where there is one (make fuzz), else with one that replays.
 FUZZ_MAIN ?= $(BUILD)/tests/fuzz/replay.o
 $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/liblimn.a
@@ -132,7 +132,7 @@ objects: $(LIB_OBJ) $(TOOL_OBJ) $(TEST_OBJ) $(SUPPORT_OBJ) $(BENCH_OBJ) $(FUZZ_S
 
 # Only the files that look for the installed model know PREFIX; they alone follow when it changes.
 PREFIX_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls LIMN_PREFIX $(LIB_SRC) $(TOOL_SRC)))
-$(PREFIX_OBJ): ALL_CPPFLAGS += -DLIMN_PREFIX='"$(PREFIX)"'
+$(PREFIX_OBJ): private ALL_CPPFLAGS += -DLIMN_PREFIX='"$(PREFIX)"'
 $(PREFIX_OBJ): $(BUILD)/prefix
 
 # A file that changes when its text does.
