@@ -449,6 +449,7 @@ typedef struct limn_plan {
     size_t peak_bytes;      /* the process's peak with one picture at a time, init and mask too */
     int evaluations;        /* of the U-Net (a guided one counts once) */
     double gflop;           /* multiplications and additions, in thousands of millions */
+    int width, height;      /* of the finished picture, px; with upscale more than the request's */
 } limn_plan;
 
 /* Checks a request against the model and says what it will take, without doing it. Fails with

@@ -257,9 +257,8 @@ static limn_status plan_of(const limn_model *model, const limn_request *r, limn_
     limn_status status = limn_render_measure(model, r, NULL, &workspace, &flop, err);
     if (status != LIMN_OK) return status;
     /* Pixels stay while the file is made, which is at most a little larger than they are. */
-    int width, height;
-    limn_upscale_size(model, r, &width, &height);
-    size_t pixels = (size_t)width * (size_t)height * 3;
+    limn_upscale_size(model, r, &plan->width, &plan->height);
+    size_t pixels = (size_t)plan->width * (size_t)plan->height * 3;
     plan->model_bytes = model->info.resident_bytes;
     plan->workspace_bytes = workspace + pixels;
     size_t most = plan->workspace_bytes > LOADING_BYTES ? plan->workspace_bytes : LOADING_BYTES;

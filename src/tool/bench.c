@@ -4,9 +4,18 @@
 
 #define BENCH_ARCH "sd15"
 
+/* What is measured, until the user has been told. */
+typedef struct announcement {
+    const limn_tool_options *options;
+    const char *arch; /* NULL once it is said */
+} announcement;
+
+/* Work begins only after all that can be refused has been: not before is it said. */
 static bool watch(void *user, const char *work) {
-    (void)user;
+    announcement *a = user;
     (void)work;
+    if (a->arch) limn_tool_note(a->options, "measuring %s, which takes a while", a->arch);
+    a->arch = NULL;
     return !limn_tool_interrupted();
 }
 
@@ -67,19 +76,21 @@ static void print_table(const limn_bench_report *r) {
 }
 
 int limn_tool_bench(const limn_tool_options *options) {
+    const char *arch = options->arch ? options->arch : BENCH_ARCH;
+    announcement said = {.options = options, .arch = arch};
     const limn_bench_options o = {
-        .arch = options->arch ? options->arch : BENCH_ARCH,
+        .arch = arch,
         .width = options->width,
         .height = options->height,
         .threads = options->threads,
         .runs = options->runs,
         .precision = options->precision,
+        .user = &said,
         .watch = watch,
     };
     limn_bench_report report;
     limn_error error;
     limn_tool_interrupt_catch();
-    limn_tool_note(options, "measuring %s, which takes a while", o.arch);
     if (limn_bench_run(&o, &report, &error) != LIMN_OK) return limn_tool_fail_with(&error);
     if (options->json)
         print_json(&report);

@@ -20,13 +20,17 @@ static void print_source(FILE *to, const char *name, const limn_input *source) {
     fprintf(to, ")\n");
 }
 
-void limn_tool_print_request(FILE *to, const limn_request *request) {
+void limn_tool_print_request(FILE *to, const limn_request *request, int width, int height) {
     print_line(to, "prompt", request->prompt);
     if (request->negative[0]) print_line(to, "negative", request->negative);
     fprintf(to, "%-12s%" PRIu64 "\n", "seed", request->seed);
     fprintf(to, "%-12s%d\n", "steps", request->steps);
     fprintf(to, "%-12s%g\n", "guidance", request->guidance);
-    fprintf(to, "%-12s%dx%d\n", "size", request->width, request->height);
+    bool twice = request->upscale > 0;
+    fprintf(to, "%-12s%dx%d", "size", twice ? width : request->width,
+            twice ? height : request->height);
+    if (twice) fprintf(to, ", drawn first at %dx%d", request->width, request->height);
+    fputc('\n', to);
     print_line(to, "sampler", request->sampler);
     print_line(to, "schedule", request->schedule);
     print_line(to, "rng", request->rng);
@@ -71,7 +75,7 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
     limn_model_info info = limn_model_describe(job->model);
     if (job->number > 1) fputc('\n', stdout);
     print_line(stdout, "would draw", path);
-    limn_tool_print_request(stdout, request);
+    limn_tool_print_request(stdout, request, plan->width, plan->height);
     print_tokens(job, request);
     print_line(stdout, "model", info.name);
     if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
-    limn_tool_print_request(stdout, limn_recipe_request(recipe));
+    limn_tool_print_request(stdout, limn_recipe_request(recipe), picture->width, picture->height);
     const char *sha256 = limn_recipe_model_sha256(recipe);
     printf("%-12s", "model");
     limn_tool_print_text(stdout, limn_recipe_model_name(recipe), 12);

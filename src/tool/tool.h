@@ -157,8 +157,7 @@ bool limn_tool_source_sha256(const limn_input *source, char hex[65]);
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
                            const char *status, int line, double ms);
 
-/* ---- find.c, lora.c, input.c, output.c
- * --------------------------------------------------------------- */
+/* ---- find.c, lora.c, input.c, output.c ------------------------------------------------------- */
 
 /* Finds and loads the model that the options, $LIMN_MODEL or the installation name, with the
  * precision and the LoRA files that the options ask for; or that `recipe` was drawn with, where it
@@ -273,19 +272,20 @@ bool limn_tool_interrupted(void);
 /* The same for limn_options.stop. */
 bool limn_tool_stop(void *user);
 
-/* ---- the commands: draw.c, batch.c, again.c, show.c, list.c, dry.c, bench.c ------------------ */
+/* ---- the commands: a file each, dry.c, compare.c --------------------------------------------- */
 
-int limn_tool_draw(const limn_tool_options *options);  /* limn "a red apple" */
-int limn_tool_batch(const limn_tool_options *options); /* limn batch prompts.txt */
-int limn_tool_again(const limn_tool_options *options); /* limn again apple.png */
-int limn_tool_show(const limn_tool_options *options);
-int limn_tool_inspect(const limn_tool_options *options); /* see above */ /* limn show apple.png */
-int limn_tool_list(const limn_tool_options *options);                    /* limn samplers */
-int limn_tool_bench(const limn_tool_options *options);                   /* limn bench */
+int limn_tool_draw(const limn_tool_options *options);    /* limn "a red apple" */
+int limn_tool_batch(const limn_tool_options *options);   /* limn batch prompts.txt */
+int limn_tool_again(const limn_tool_options *options);   /* limn again apple.png */
+int limn_tool_show(const limn_tool_options *options);    /* limn show apple.png */
+int limn_tool_inspect(const limn_tool_options *options); /* limn inspect model.gguf */
+int limn_tool_list(const limn_tool_options *options);    /* limn samplers */
+int limn_tool_bench(const limn_tool_options *options);   /* limn bench */
 int limn_tool_convert(const limn_tool_options *options); /* limn convert model.gguf folder */
 
-/* Prints a request as lines "name   value", for show and --dry-run. */
-void limn_tool_print_request(FILE *to, const limn_request *request);
+/* Prints a request as lines "name   value", for show and --dry-run. width, height: of the finished
+ * picture, px, which `upscale` makes larger than the request's. */
+void limn_tool_print_request(FILE *to, const limn_request *request, int width, int height);
 
 /* What drawing is handed beside the request, for draw and again. */
 typedef struct limn_tool_job {

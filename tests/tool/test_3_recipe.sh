@@ -53,6 +53,12 @@ limn show nine.png
 holds "one is the steps" '^steps +3' "$T/out"
 holds "one is the seed" '^seed +9' "$T/out"
 
+small "a red apple" --upscale 2 -o twice.png
+limn show twice.png
+holds "show tells a second pass by both sizes" '^size +128x128, drawn first at 64x64$' "$T/out"
+small "a red apple" --upscale 2 --dry-run
+holds "so does --dry-run" '^size +128x128, drawn first at 64x64$' "$T/out"
+
 small "a red apple" -s 7 --precision int8 -o small.png
 limn show small.png
 holds "show says int8" '^precision +int8' "$T/out"

@@ -7,6 +7,7 @@ unset_model() { # the same without $LIMN_MODEL: there is nothing to find
 unset_model bench --arch vignette --size 64x64 --runs 1 --threads 1 --json
 gives 0 "bench --json"
 same_text "is one line" 1 "$(wc -l <"$T/out")"
+holds "says what it does" "^limn: measuring vignette" "$T/err"
 number='[0-9.]+(e[-+]?[0-9]+)?'
 stage="\\{\"seconds\":$number,\"direct_gflop\":$number,\"share\":$number\\}"
 holds "has the peaks first" \
@@ -35,13 +36,13 @@ holds "tells the peak of memory" "peak memory +[0-9.]+ MB" "$T/out"
 limn bench --arch vignette --size 64x64 --runs 1 --threads 1 --precision int8 --json -q
 gives 0 "bench --precision int8"
 holds "names the precision" '"precision":"int8"' "$T/out"
-wrong 64 "an unknown precision" "int4.*float32 and int8" bench --precision int4 -q
+wrong 64 "an unknown precision" "int4.*float32 and int8" bench --precision int4
 
 wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd21, sdxl and vignette" \
-    bench --arch sd14 -q
+    bench --arch sd14
 wrong 64 "an architecture's size" "width is 72, expected a multiple of 16" \
-    bench --arch vignette --size 72x64 -q
-wrong 64 "a size past the last" "8192" bench --arch sd15 --size 8200x512 -q
+    bench --arch vignette --size 72x64
+wrong 64 "a size past the last" "8192" bench --arch sd15 --size 8200x512
 wrong 64 "--runs 0" "--runs wants" bench --runs 0
 wrong 64 "bench with a name" "too much" bench sd15
 wrong 64 "bench with a model" "bench takes no --model" bench --model x
