@@ -172,8 +172,9 @@ typedef struct limn_open_options {
  * (docs/formats.md). options may be NULL. *out is the caller's, to be closed with limn_model_close.
  * With more than one thread, the files are still being hashed, on a thread of its own, when this
  * returns: limn_model_describe and the end of limn_render wait for that, and the latter fails with
- * LIMN_E_INPUT where somebody wrote to a file meanwhile. A child made by fork() meanwhile must not
- * wait.
+ * LIMN_E_INPUT where somebody wrote to a file meanwhile. A child made by fork() meanwhile gets no
+ * hash: there limn_render fails with LIMN_E_USAGE. (OpenMP, too, may not survive fork(): a child
+ * draws on one thread, or opens the model itself.)
  * Fails with LIMN_E_MISSING where a file is absent, LIMN_E_INPUT where one is damaged, of the wrong
  * shape or of a kind that limn does not know, or where int8 suits no layer of the U-Net,
  * LIMN_E_USAGE where there is no such precision or the model takes more than max_memory,

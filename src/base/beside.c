@@ -2,13 +2,16 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct limn_beside {
     pthread_t thread;
-    pthread_mutex_t lock; /* of `over` */
-    bool over;            /* joined */
+    pid_t process;        /* that the thread is in */
+    atomic_bool done;     /* the task has returned */
+    pthread_mutex_t lock; /* of `joined` */
+    bool joined;
     void (*task)(void *ctx);
     void *ctx;
 };
@@ -16,6 +19,7 @@ struct limn_beside {
 static void *run(void *it) {
     limn_beside *b = it;
     b->task(b->ctx);
+    atomic_store(&b->done, true);
     return NULL;
 }
 
@@ -23,7 +27,7 @@ limn_beside *limn_beside_start(void (*task)(void *ctx), void *ctx) {
     sigset_t all, before;
     limn_beside *b = malloc(sizeof *b);
     if (!b) return NULL;
-    *b = (limn_beside){.task = task, .ctx = ctx};
+    *b = (limn_beside){.process = getpid(), .task = task, .ctx = ctx};
     pthread_mutex_init(&b->lock, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -35,16 +39,19 @@ limn_beside *limn_beside_start(void (*task)(void *ctx), void *ctx) {
     return NULL;
 }
 
-void limn_beside_wait(limn_beside *b) {
+bool limn_beside_wait(limn_beside *b) {
+    /* A child must not touch the lock either: a thread that is not there may hold it. */
+    if (getpid() != b->process) return atomic_load(&b->done);
     pthread_mutex_lock(&b->lock);
-    if (!b->over) pthread_join(b->thread, NULL);
-    b->over = true;
+    if (!b->joined) pthread_join(b->thread, NULL);
+    b->joined = true;
     pthread_mutex_unlock(&b->lock);
+    return true;
 }
 
 void limn_beside_end(limn_beside *b) {
     if (!b) return;
     limn_beside_wait(b);
-    pthread_mutex_destroy(&b->lock);
+    if (getpid() == b->process) pthread_mutex_destroy(&b->lock);
     free(b);
 }

@@ -44,7 +44,10 @@ limn_status limn_hashing_start(limn_folder **folder, bool beside, char sha256[65
 
 limn_status limn_hashing_wait(const limn_hashing *h, limn_error *err) {
     if (!h) return LIMN_OK;
-    if (h->thread) limn_beside_wait(h->thread);
+    if (h->thread && !limn_beside_wait(h->thread))
+        return limn_fail(err, LIMN_E_USAGE,
+                         "the model's hash was still being found when this process was made by "
+                         "fork(), which has left that behind; open the model in this process");
     if (h->status != LIMN_OK && err) *err = h->fault;
     return h->status;
 }
@@ -53,5 +56,5 @@ void limn_hashing_end(limn_hashing *h) {
     if (!h) return;
     atomic_store(&h->stop, true);
     limn_beside_end(h->thread);
-    free(h);
+    free(h); /* in a child made by fork() meanwhile, the folder is left: nobody knows its state */
 }

@@ -7,7 +7,8 @@
  *     limn_hashing_end(hashing);
  *
  * What can fail, and is told by whoever waits: a file that was written to or shortened since it was
- * opened (LIMN_E_INPUT), LIMN_E_IO, LIMN_E_MEMORY. */
+ * opened (LIMN_E_INPUT), LIMN_E_IO, LIMN_E_MEMORY; and LIMN_E_USAGE in a child process that fork()
+ * made before the hash was there. */
 #ifndef LIMN_RENDER_HASHING_H
 #define LIMN_RENDER_HASHING_H
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,10 +108,38 @@ static void test_given_up(void **state) {
     assert_string_equal(sha256, "");
 }
 
+/* A child process has no thread that hashes: it is told so, and does not wait for ever. What was
+ * found before it was made, it has. */
+static void test_forked(void **state) {
+    char path[100], sha256[65] = "";
+    limn_folder *f = NULL;
+    limn_hashing *h = NULL;
+    (void)state;
+    for (int found = 0; found < 2; found++) {
+        snprintf(path, sizeof path, "%s%s", folder, found ? "" : "/large.safetensors");
+        assert_int_equal(limn_folder_open(path, &f, NULL), LIMN_OK);
+        assert_int_equal(limn_hashing_start(&f, true, sha256, &h, NULL), LIMN_OK);
+        if (found) assert_int_equal(limn_hashing_wait(h, NULL), LIMN_OK);
+        const pid_t child = fork();
+        if (child == 0) {
+            limn_error err = {0};
+            alarm(20);
+            const limn_status status = limn_hashing_wait(h, &err);
+            limn_hashing_end(h);
+            _exit(found ? status : status == LIMN_E_USAGE && strstr(err.text, "fork()") ? 0 : 1);
+        }
+        int ended = -1;
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        assert_int_equal(ended, 0);
+        limn_hashing_end(h);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same),
         cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_forked),
         cmocka_unit_test(test_changed),
     };
     return cmocka_run_group_tests(tests, start, end);
