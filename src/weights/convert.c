@@ -6,21 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weights/family.h"
 #include "weights/original.h"
 #include "weights/tensors.h"
 
 /* The kinds of output. */
 typedef enum kind { FOLDER, SAFETENSORS, GGUF } kind;
 
-/* The components that have tensors: where they lie in a folder, and how their names begin in a
- * GGUF file, where a name has 63 bytes at most. */
+/* The components that have tensors, and where they lie in a folder. */
 static const struct {
-    const char *component, *file, *gguf;
+    limn_part part;
+    const char *component, *file;
 } parts[] = {
-    {"text_encoder", "text_encoder/model.safetensors", "t."},
-    {"text_encoder_2", "text_encoder_2/model.safetensors", "t2."},
-    {"unet", "unet/diffusion_pytorch_model.safetensors", "u."},
-    {"vae", "vae/diffusion_pytorch_model.safetensors", "vae."},
+    {LIMN_PART_TEXT, "text_encoder", "text_encoder/model.safetensors"},
+    {LIMN_PART_TEXT_2, "text_encoder_2", "text_encoder_2/model.safetensors"},
+    {LIMN_PART_UNET, "unet", "unet/diffusion_pytorch_model.safetensors"},
+    {LIMN_PART_VAE, "vae", "vae/diffusion_pytorch_model.safetensors"},
 };
 
 enum { PARTS = sizeof parts / sizeof *parts, FILES_PART = PARTS };
@@ -49,7 +50,9 @@ static const char *const files[] = {
 typedef struct conversion {
     limn_folder *folder;
     kind kind;
-    bool int8;                  /* the U-Net's matrices become that */
+    bool original;            /* names are those of the original layout: GGUF, where they can be */
+    const char *architecture; /* what a GGUF file calls the model */
+    bool int8;                /* the U-Net's matrices become that */
     const limn_tensor **chosen; /* [chosen_count] those matrices */
     size_t chosen_count;
     bool keep;        /* types stay */
@@ -111,19 +114,6 @@ static limn_dtype dtype_for(const conversion *c, const limn_tensor *t) {
     return t->shape[t->rank - 1] % limn_dtype_block(LIMN_Q8_0) == 0 ? LIMN_Q8_0 : LIMN_F16;
 }
 
-/* The U-Net's names are too long for GGUF, those of the original layout are not. Both kinds of
- * SDXL's and unCLIP's added embeddings have the same name there, so the latter keeps its own. */
-static void short_name(const limn_tensors *unet, const char *name, char *out, size_t size) {
-    char base[LIMN_ORIGINAL_BYTES], original[LIMN_ORIGINAL_BYTES];
-    const char *dot = strrchr(name, '.');
-    const int length = dot ? (int)(dot - name) : 0;
-    snprintf(base, sizeof base, "%.*s", length, name);
-    if (strncmp(name, "class_embedding", 15) != 0 && limn_original_name(unet, base, original))
-        snprintf(out, size, "u.%s%s", original, dot);
-    else
-        snprintf(out, size, "u.%s", name);
-}
-
 static limn_out_tensor *add(conversion *c) {
     if (c->count == c->room) {
         const size_t room = 2 * c->room + 256;
@@ -144,14 +134,14 @@ static limn_status no_memory(const conversion *c) {
 /* A tensor's name in the output. */
 static void name_tensor(const conversion *c, int part, const limn_tensors *all, const char *name,
                         limn_out_tensor *to) {
-    if (c->kind == FOLDER)
+    char original[LIMN_ORIGINAL_BYTES];
+    if (c->original) limn_original_whole_name(parts[part].part, all, name, original);
+    if (c->original)
+        snprintf(to->name, sizeof to->name, "%s", original);
+    else if (c->kind == FOLDER)
         snprintf(to->name, sizeof to->name, "%s", name);
-    else if (c->kind == SAFETENSORS)
-        snprintf(to->name, sizeof to->name, "%s.%s", parts[part].component, name);
-    else if (strcmp(parts[part].component, "unet") == 0)
-        short_name(all, name, to->name, sizeof to->name);
     else
-        snprintf(to->name, sizeof to->name, "%s%s", parts[part].gguf, name);
+        snprintf(to->name, sizeof to->name, "%s.%s", parts[part].component, name);
 }
 
 static int by_address(const void *a, const void *b) {
@@ -210,16 +200,40 @@ static limn_status add_tensor(conversion *c, int part, const limn_tensors *all,
     return to->int8 ? add_scale(c) : LIMN_OK;
 }
 
-/* The components' tensors. Which components there are, their configurations tell. */
+/* The tensors of a component; NULL where the model does not have it, which its configurations tell.
+ */
+static limn_status find_part(conversion *c, int part, const limn_tensors **all) {
+    char config[80];
+    snprintf(config, sizeof config, "%s/config.json", parts[part].component);
+    *all = NULL;
+    if (!limn_folder_has(c->folder, config)) return LIMN_OK;
+    return limn_folder_tensors(c->folder, parts[part].component, all, c->err);
+}
+
+/* Whether the model is one that the original layout has names for, and what it is called there. */
+static limn_status choose_names(conversion *c) {
+    limn_status status = LIMN_OK;
+    c->original = c->kind == GGUF;
+    c->architecture = "limn";
+    for (int part = 0; part < PARTS && status == LIMN_OK && c->original; part++) {
+        const limn_tensors *all;
+        status = find_part(c, part, &all);
+        if (status != LIMN_OK || !all) continue;
+        status = limn_original_returns(parts[part].part, all, &c->original, c->err);
+        if (parts[part].part != LIMN_PART_UNET) continue;
+        const limn_traits traits = limn_family_traits(all);
+        c->architecture = traits.text_time ? "sdxl" : "sd1";
+    }
+    if (!c->original) c->architecture = "limn";
+    return status;
+}
+
 static limn_status add_parts(conversion *c) {
     limn_status status = LIMN_OK;
     for (int part = 0; part < PARTS && status == LIMN_OK; part++) {
-        char config[80];
         const limn_tensors *all;
-        snprintf(config, sizeof config, "%s/config.json", parts[part].component);
-        if (!limn_folder_has(c->folder, config)) continue;
-        status = limn_folder_tensors(c->folder, parts[part].component, &all, c->err);
-        for (size_t i = 0; status == LIMN_OK && i < limn_tensors_count(all); i++)
+        status = find_part(c, part, &all);
+        for (size_t i = 0; status == LIMN_OK && all && i < limn_tensors_count(all); i++)
             status = add_tensor(c, part, all, limn_tensors_at(all, i));
     }
     return status;
@@ -273,7 +287,7 @@ static limn_gguf_facts gguf_facts(const conversion *c) {
         limn_dtype dtype;
         int type;
     } types[] = {{LIMN_F32, 0}, {LIMN_F16, 1}, {LIMN_Q8_0, 7}, {LIMN_BF16, 32}};
-    limn_gguf_facts facts = {.name = limn_folder_name(c->folder)};
+    limn_gguf_facts facts = {.name = limn_folder_name(c->folder), .architecture = c->architecture};
     uint64_t most = 0;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         uint64_t bytes = 0;
@@ -377,6 +391,7 @@ static limn_status convert(conversion *c, const char *in) {
     if (status == LIMN_OK && c->int8)
         status = c->out.quantiser->choose(c->folder, &c->chosen, &c->chosen_count, c->err);
     if (c->chosen) qsort(c->chosen, c->chosen_count, sizeof *c->chosen, by_address);
+    if (status == LIMN_OK) status = choose_names(c);
     if (status == LIMN_OK) status = add_parts(c);
     if (status == LIMN_OK) status = add_files(c);
     for (size_t i = 0; i < c->count; i++) c->out.total += c->tensors[i].bytes;

@@ -11,9 +11,10 @@
 
 #include "weights/weights.h"
 
-/* The longest name in an output, with its NUL. GGUF's own limit is 64 bytes. */
+/* The longest name in an output, with its NUL. GGUF's own limit is 64 bytes, but the readers of
+ * such models (stable-diffusion.cpp, ComfyUI-GGUF) take 127 and more, as their names need. */
 #define LIMN_OUT_NAME_BYTES 320
-#define LIMN_GGUF_NAME_MOST 64
+#define LIMN_GGUF_NAME_MOST 128
 
 /* One tensor of an output. */
 typedef struct limn_out_tensor {
@@ -64,8 +65,9 @@ limn_status limn_safetensors_write(limn_out *o, const limn_out_tensor *const *te
 
 /* What a GGUF file says of itself. */
 typedef struct limn_gguf_facts {
-    const char *name; /* of the model */
-    int file_type;    /* ggml's llama_ftype: 0 F32, 1 F16, 7 Q8_0, 32 BF16 */
+    const char *name;         /* of the model */
+    const char *architecture; /* "sd1" or "sdxl", as ComfyUI-GGUF knows them; "limn" for others */
+    int file_type;            /* ggml's llama_ftype: 0 F32, 1 F16, 7 Q8_0, 32 BF16 */
     bool quantised;
 } limn_gguf_facts;
 

@@ -72,7 +72,7 @@ static void add_head(fields *f, const limn_gguf_facts *facts, size_t count) {
     add_u32(f, VERSION);
     add_u64(f, count);
     add_u64(f, facts->quantised ? 5 : 4); /* pairs of metadata */
-    add_string(f, "general.architecture", "limn");
+    add_string(f, "general.architecture", facts->architecture);
     add_number(f, "general.alignment", ALIGNMENT);
     add_string(f, "general.name", facts->name);
     add_number(f, "general.file_type", (uint32_t)facts->file_type);

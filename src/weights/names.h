@@ -7,7 +7,11 @@
 #ifndef LIMN_WEIGHTS_NAMES_H
 #define LIMN_WEIGHTS_NAMES_H
 
+#include "weights/single.h"
 #include "weights/tensors.h"
+
+/* The longest name that is made, with its NUL. Longer ones are cut; no network asks for those. */
+#define LIMN_NAME_MOST 256
 
 /* Adds each tensor of `in` (names without the part's prefix) to *out under diffusers' name. `file`
  * is for sentences. LIMN_E_INPUT where a fused tensor cannot be split, LIMN_E_MEMORY. */
@@ -15,8 +19,12 @@ limn_status limn_names_unet(const limn_tensors *in, limn_gather *out, limn_error
 limn_status limn_names_vae(const limn_tensors *in, limn_gather *out, limn_error *err);  /* same */
 limn_status limn_names_text(const limn_tensors *in, limn_gather *out, limn_error *err); /* same */
 
-/* The longest name that is made, with its NUL. Longer ones are cut; no network asks for those. */
-#define LIMN_NAME_MOST 256
+/* The one of them that is for a part. */
+limn_status limn_names_part(limn_part part, const limn_tensors *in, limn_gather *out,
+                            limn_error *err);
+
+/* The way back: LDM's name of the VAE's tensor `name`; `vae` has them all. */
+void limn_names_vae_original(const limn_tensors *vae, const char *name, char out[LIMN_NAME_MOST]);
 
 /* One row of a table of names: what a name begins (or is) here, and there. */
 typedef struct limn_renaming {
@@ -27,6 +35,10 @@ typedef struct limn_renaming {
  * table ends in zeros. *rest becomes what follows in the text, from the '.' on. */
 const limn_renaming *limn_renaming_find(const limn_renaming *table, const char *text,
                                         const char **rest);
+
+/* Likewise, the other way round: the row whose `to` the text begins with. */
+const limn_renaming *limn_renaming_find_back(const limn_renaming *table, const char *text,
+                                             const char **rest);
 
 /* Reads "PREFIX<number>." at the start of a text: true, the number (below 1000), and what follows
  * the '.'. */

@@ -63,6 +63,56 @@ static void rename_half(bool decoder, int levels, const char *name, char *out) {
     }
 }
 
+/* Inside "mid_block." and behind "down_blocks.I." or "up_blocks.I.": LDM's name, or false. */
+static bool original_middle(const char *rest, char *out) {
+    const char *tail, *end;
+    const limn_renaming *part = limn_renaming_find_back(MIDDLE, rest, &tail);
+    if (part == NULL || tail[0] != '.') return false;
+    const limn_renaming *r =
+        limn_renaming_find_back(part == &MIDDLE[2] ? ATTENTION : RESNET, tail + 1, &end);
+    snprintf(out, INSIDE_MOST, "mid.%s.%s%s", part->from, r != NULL ? r->from : tail + 1,
+             r != NULL ? end : "");
+    return true;
+}
+
+static bool original_level(const char *side, int level, const char *rest, char *out) {
+    const char *tail, *end;
+    int layer;
+    if (limn_name_number(rest, "resnets.", &layer, &tail)) {
+        const limn_renaming *r = limn_renaming_find_back(RESNET, tail, &end);
+        snprintf(out, INSIDE_MOST, "%s.%d.block.%d.%s%s", side, level, layer,
+                 r != NULL ? r->from : tail, r != NULL ? end : "");
+        return true;
+    }
+    const char *word = side[0] == 'u' ? "upsample" : "downsample";
+    const size_t length = strlen(word);
+    if (strncmp(rest, word, length) != 0 || strncmp(rest + length, "rs.0.", 5) != 0) return false;
+    snprintf(out, INSIDE_MOST, "%s.%d.%s.%s", side, level, word, rest + length + 5);
+    return true;
+}
+
+void limn_names_vae_original(const limn_tensors *vae, const char *name, char out[LIMN_NAME_MOST]) {
+    const char *rest = name + strlen("encoder."), *below;
+    char inside[INSIDE_MOST];
+    int level, levels = 0;
+    bool there = false;
+    snprintf(out, LIMN_NAME_MOST, "%s", name);
+    if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return;
+    if (strncmp(rest, "mid_block.", 10) == 0)
+        there = original_middle(rest + 10, inside);
+    else if (strncmp(rest, "conv_norm_out.", 14) == 0)
+        there = snprintf(inside, sizeof inside, "%s", rest + 5) > 0;
+    else if (limn_name_number(rest, "down_blocks.", &level, &below))
+        there = original_level("down", level, below, inside);
+    else if (limn_name_number(rest, "up_blocks.", &level, &below)) {
+        while (levels < LEVELS_MOST &&
+               limn_name_there(vae, "decoder.up_blocks.%d.resnets.0.norm1.weight", levels))
+            levels++;
+        there = level < levels && original_level("up", levels - 1 - level, below, inside);
+    }
+    if (there) snprintf(out, LIMN_NAME_MOST, "%.8s%s", name, inside);
+}
+
 limn_status limn_names_vae(const limn_tensors *in, limn_gather *out, limn_error *err) {
     int levels = 0;
     for (int i = 0; i < LEVELS_MOST; i++)

@@ -41,7 +41,7 @@ static const struct {
     {"text_encoders.clip_l.transformer.", LIMN_PART_TEXT},
     {"text_encoders.clip_g.transformer.", LIMN_PART_TEXT_2},
     {"control_model.", LIMN_PART_CONTROL},
-    {"u.", LIMN_PART_UNET}, /* GGUF's names have 63 bytes at most; see convert.c */
+    {"u.", LIMN_PART_UNET}, /* limn's GGUF files before they had the original names */
     {"t.", LIMN_PART_TEXT},
     {"t2.", LIMN_PART_TEXT_2},
 };
@@ -113,14 +113,11 @@ static limn_status sort_parts(const limn_tensors *all, limn_single *s, limn_gath
 /* Gives a part's tensors diffusers' names. */
 static limn_status rename_part(limn_part part, limn_gather *sorted, const char *path,
                                limn_tensors **out, limn_error *err) {
-    static limn_status (*const rename[LIMN_PARTS])(const limn_tensors *, limn_gather *,
-                                                   limn_error *) = {
-        limn_names_unet, limn_names_vae, limn_names_text, limn_names_text, limn_names_unet};
     limn_gather renamed = {0};
     limn_tensors *in;
     limn_status status = limn_gather_finish(sorted, path, &in, err);
     if (status != LIMN_OK) return status;
-    status = rename[part](in, &renamed, err);
+    status = limn_names_part(part, in, &renamed, err);
     if (status == LIMN_OK) status = limn_gather_finish(&renamed, path, out, err);
     limn_gather_free(&renamed);
     limn_tensors_free(in);
