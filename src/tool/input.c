@@ -47,12 +47,3 @@ int limn_tool_read(const char *path, limn_tool_bytes *out) {
     }
     return status;
 }
-
-int limn_tool_sha256(const char *path, char hex[65]) {
-    limn_tool_bytes bytes;
-    int status = limn_tool_read(path, &bytes);
-    if (status != LIMN_OK) return status;
-    limn_sha256_hex(bytes.data, bytes.size, hex);
-    free(bytes.data);
-    return LIMN_OK;
-}

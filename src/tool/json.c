@@ -105,8 +105,8 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
                            const char *status, int line, double ms) {
     char hex[65];
-    int read = limn_tool_sha256(path, hex);
-    if (read != LIMN_OK) return read;
+    limn_error error;
+    if (limn_sha256_file(path, hex, &error) != LIMN_OK) return limn_tool_fail_with(&error);
     limn_model_info info = limn_model_describe(model);
     fputs("{\"file\":", stdout);
     limn_tool_json_text(stdout, path);

@@ -56,11 +56,12 @@ typedef struct limn_tool_options {
     const char *control, *control_image;
     const char *vae, *text_encoder, *text_encoder_2, *tokenizer;
     const char *prompt_syntax, *embeddings;
+    const char *sampler_schedule; /* that the sampler's spelling names: "DPM++ 2M Karras" */
     uint64_t seed;
     size_t max_memory; /* bytes; 0 = not given */
     double guidance, eta;
     int count, steps, width, height, threads, runs;
-    bool has_seed, has_guidance, has_eta, has_count, has_steps, has_size;
+    bool has_seed, has_guidance, has_eta, has_steps, has_size;
     bool quiet, json, dry_run, force, tensors, help, version;
     int loras;
     limn_tool_lora lora[LIMN_TOOL_LORAS_MAX];
@@ -71,7 +72,7 @@ typedef struct limn_tool_options {
     const char *text[LIMN_TOOL_TEXTS_MAX];    /* as limn_text_settings lists them */
 } limn_tool_options;
 
-/* ---- options.c, numbers.c, suggest.c, help.c ------------------------------------------------- */
+/* ---- options.c, commands.c, numbers.c, suggest.c, help.c ------------------------------------- */
 
 /* Reads argv[1..] for one command; argv[0] is skipped. Names of samplers, schedules and generators
  * have become limn's own, numbers are within range. */
@@ -195,9 +196,6 @@ typedef struct limn_tool_bytes {
 
 /* Reads a file, or standard input for "-", whole; at most 256 MB. The caller frees data. */
 int limn_tool_read(const char *path, limn_tool_bytes *out);
-
-/* The SHA-256 of a file that was just written. */
-int limn_tool_sha256(const char *path, char hex[65]);
 
 /* The name of the picture `number` (from 1) of `count`; the caller frees it. NULL = no memory.
  *   output "f.png": f.png, or f-1.png, f-2.png ... where count > 1
