@@ -9,12 +9,10 @@
 #include "render/encode.h"
 #include "render/invent.h"
 #include "render/peak.h"
+#include "render/plan.h"
 
 #define RUNS_DEFAULT 5
 #define RUNS_MOST    1000
-
-/* Sides beyond this are refused, as for pictures (plan.c). */
-#define SIDE_MOST_PX 8192
 
 /* Where a peak is sought: this long before the stages, and again after them. */
 #define PEAK_S 1.0
@@ -232,10 +230,10 @@ static limn_status seek_read(bench *b) {
  */
 
 static limn_status check_side(const bench *b, const char *what, int px, int step) {
-    if (px >= step && px <= SIDE_MOST_PX && px % step == 0) return LIMN_OK;
+    if (px >= step && px <= LIMN_SIDE_MOST_PX && px % step == 0) return LIMN_OK;
     return limn_fail(b->err, LIMN_E_USAGE,
                      "the %s is %d, expected a multiple of %d from %d to %d px for %s", what, px,
-                     step, step, SIDE_MOST_PX, b->arch->name);
+                     step, step, LIMN_SIDE_MOST_PX, b->arch->name);
 }
 
 static limn_status check_memory(const bench *b, size_t weights, size_t workspace) {

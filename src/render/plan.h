@@ -4,8 +4,14 @@
 
 #include "render/model.h"
 
+/* Sides beyond this are refused whatever the memory: the plan's arithmetic is sure below it. */
+#define LIMN_SIDE_MOST_PX 8192
+
 /* Checks every field against its range and the model; names of sampler, schedule and generator are
- * brought to limn's own spelling. LIMN_E_USAGE with a sentence. */
+ * brought to limn's own spelling, and the request is settled. LIMN_E_USAGE with a sentence. */
+limn_status limn_request_resolve(const limn_model *model, limn_request *request, limn_error *err);
+
+/* The same, and LIMN_E_USAGE where the machine's memory does not hold what it takes. */
 limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err);
 
 /* The workspace that a checked request takes, exactly, and the work (multiplications and additions;
