@@ -221,8 +221,7 @@ typedef struct limn_convert_options {
 LIMN_API limn_status limn_convert(const char *in, const char *out,
                                   const limn_convert_options *options, limn_error *error);
 
-/* ---- looking at a model ------------------------------------------------------------------------
- */
+/* ---- looking at a model ---------------------------------------------------------------------- */
 
 /* One part of a model that was looked at. Strings live as long as the report. */
 typedef struct limn_part_info {

@@ -58,8 +58,7 @@ void limn_taesd_decode(limn_exec *e, const limn_taesd *m, const limn_map *latent
 void limn_taesd_encode(limn_exec *e, const limn_taesd *m, const limn_map *picture,
                        limn_map *latents);
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* The opened files of a TAESD that lies outside of a model's folder. */
 typedef struct limn_taesd_files {

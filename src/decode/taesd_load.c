@@ -24,8 +24,7 @@ static const char *layer_name(const naming *n, int layer, const char *behind, ch
     return out;
 }
 
-/* ---- the shape ---------------------------------------------------------------------------------
- */
+/* ---- the shape ------------------------------------------------------------------------------- */
 
 static void check_fixed(limn_loader *ld, const limn_config *c) {
     const char *kind = "AutoencoderTiny", *act = "relu";
@@ -106,8 +105,7 @@ static limn_taesd_form guess_form(limn_loader *ld, const naming *n) {
     return f;
 }
 
-/* ---- the tensors -------------------------------------------------------------------------------
- */
+/* ---- the tensors ----------------------------------------------------------------------------- */
 
 static void load_blocks(limn_loader *ld, const naming *n, int *layer, int level,
                         limn_taesd_half *m) {

@@ -18,8 +18,7 @@ typedef struct skips {
     int count;
 } skips;
 
-/* ---- the time embedding ------------------------------------------------------------------------
- */
+/* ---- the time embedding ---------------------------------------------------------------------- */
 
 /* out[d] = [cos(t f), sin(t f)], f_i = 10000^(-i / (half - shift)). The frequency and its product
  * with t are rounded to float32, as in diffusers. Source: Vaswani et al. 2017, section 3.5. */
@@ -100,8 +99,7 @@ float *limn_unet_time(limn_exec *e, const limn_unet *m, double timestep,
     return out;
 }
 
-/* ---- transformers
- * -------------------------------------------------------------------------------- */
+/* ---- transformers ---------------------------------------------------------------------------- */
 
 /* The gated perceptron on rows [rows, d]: y = x + ff_out(geglu(ff_in(norm(x)))), some rows at a
  * time, so that its middle, twelve times as wide as x, is never there as a whole. */
@@ -210,8 +208,7 @@ void limn_unet_prepare(limn_exec *e, const limn_unet *m, const limn_unet_conditi
     for (int i = 0; i < m->levels; i++) prepare_level(e, &m->up[i], condition, out);
 }
 
-/* ---- the U --------------------------------------------------------------------------------------
- */
+/* ---- the U ----------------------------------------------------------------------------------- */
 
 /* A resnet and, where the level attends, a transformer: x -> a new map. */
 static limn_map run_layer(limn_exec *e, const limn_resnet *r, const limn_unet_transformer *t,
@@ -341,8 +338,7 @@ void limn_unet_run(limn_exec *e, const limn_unet *m, const limn_map *x, double t
     run_full(e, m, x, timestep, context, NULL, out);
 }
 
-/* ---- with a deep feature -----------------------------------------------------------------------
- */
+/* ---- with a deep feature --------------------------------------------------------------------- */
 
 int limn_unet_branch_most(const limn_unet *m) {
     return m->up[m->levels - 1].layers - 1;

@@ -37,8 +37,7 @@ bool limn_jpeg_is(const uint8_t *data, size_t size) {
     return size >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF;
 }
 
-/* ---- what libjpeg calls ------------------------------------------------------------------------
- */
+/* ---- what libjpeg calls ---------------------------------------------------------------------- */
 
 static void on_error(j_common_ptr jpeg) {
     jpeg_reader *r = jpeg->client_data;
@@ -77,8 +76,7 @@ static void on_progress(j_common_ptr jpeg) {
         fail(r, "it has more scans than they have bytes for");
 }
 
-/* ---- EXIF --------------------------------------------------------------------------------------
- */
+/* ---- EXIF ------------------------------------------------------------------------------------ */
 
 static unsigned read16(const uint8_t *p, bool little) {
     return little ? p[0] | (unsigned)p[1] << 8 : p[1] | (unsigned)p[0] << 8;
@@ -126,8 +124,7 @@ static void turn_upright(const uint8_t *in, int w, int h, int turn, uint8_t *out
     }
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Refuses what cannot be, or would take more than the file is worth. */
 static void check_header(jpeg_reader *r) {

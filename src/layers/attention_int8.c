@@ -43,8 +43,7 @@ static float quantise(const limn_kernels *k, const float *x, int count, uint8_t 
     return scale;
 }
 
-/* ---- keys and values ---------------------------------------------------------------------------
- */
+/* ---- keys and values ------------------------------------------------------------------------- */
 
 typedef struct pack_work {
     const limn_kernels *kernels;
@@ -110,8 +109,7 @@ void limn_keys_pack_int8(limn_exec *e, const float *k, const float *v, size_t st
     limn_arena_release(e->ws, mark);
 }
 
-/* ---- attending ---------------------------------------------------------------------------------
- */
+/* ---- attending ------------------------------------------------------------------------------- */
 
 /* What one task needs for a panel of queries. */
 typedef struct scratch {

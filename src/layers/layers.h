@@ -19,8 +19,7 @@
 #include "kernels/kernels.h"
 #include "weights/lora.h"
 
-/* ---- what a network consists of ----------------------------------------------------------------
- */
+/* ---- what a network consists of -------------------------------------------------------------- */
 
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 that is
@@ -59,8 +58,7 @@ typedef struct limn_table {
     const uint16_t *half; /* float16 bits */
 } limn_table;
 
-/* ---- loading -----------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* One tensor to be brought into its place; see limn_loader. */
 typedef struct limn_pack_job {
@@ -160,8 +158,7 @@ limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err);
  * same numbers as packing gives. */
 float limn_int8_row(const limn_kernels *k, const float *x, size_t n, int8_t *out);
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* What running needs: the kernels, scratch memory, and threads. */
 typedef struct limn_exec {

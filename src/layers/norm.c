@@ -29,8 +29,7 @@ static limn_team *team_for(const limn_exec *e, size_t numbers) {
     return numbers < SERIAL_NUMBERS ? NULL : e->team;
 }
 
-/* ---- group norm --------------------------------------------------------------------------------
- */
+/* ---- group norm ------------------------------------------------------------------------------ */
 
 typedef struct group_work {
     const limn_kernels *k;
@@ -131,8 +130,7 @@ void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
     limn_arena_release(e->ws, mark);
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct row_work {
     const limn_kernels *k;

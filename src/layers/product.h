@@ -34,8 +34,7 @@ const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
 const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
                                int depth, float *room);
 
-/* ---- int8 --------------------------------------------------------------------------------------
- */
+/* ---- int8 ------------------------------------------------------------------------------------ */
 
 /* What c channels take as int8: zeros follow up to a multiple of four. */
 static inline int limn_fours_of(int c) {
@@ -69,8 +68,7 @@ void limn_keys_pack_int8(limn_exec *e, const float *k, const float *v, size_t st
 void limn_attention_run_int8(limn_exec *e, const float *q, size_t q_stride, int tokens,
                              const limn_keys *keys, float *out); /* see above */
 
-/* ---- norms -------------------------------------------------------------------------------------
- */
+/* ---- norms ----------------------------------------------------------------------------------- */
 
 /* What a group norm does to each pixel, once its statistics are known, and what comes after it:
  * act(fma(x, scale, shift)). */
@@ -86,8 +84,7 @@ limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn
 /* Applies them; out may be x. */
 void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn_map *out);
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* out[images x out_h x out_w, w->n] = rows x w, finished. */
 void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,

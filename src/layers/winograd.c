@@ -75,8 +75,7 @@ static void tile_at(const wino *w, int tile, int *image, int *y, int *x) {
     *x = in_image % w->tiles_w * 4;
 }
 
-/* ---- the stripe --------------------------------------------------------------------------------
- */
+/* ---- the stripe ------------------------------------------------------------------------------ */
 
 static void stripe_task(void *ctx, int task) {
     const wino *w = ctx;
@@ -112,8 +111,7 @@ static const float *pixel_at(const wino *w, int image, int y, int x) {
     return s->v + ((size_t)(y - s->y) * (size_t)r->w + (size_t)x) * (size_t)r->c;
 }
 
-/* ---- the four steps ----------------------------------------------------------------------------
- */
+/* ---- the four steps -------------------------------------------------------------------------- */
 
 static void input_task(void *ctx, int task) {
     const wino *w = ctx;
@@ -214,8 +212,7 @@ static void output_task(void *ctx, int task) {
     }
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Makes U of the weights of some panels. */
 static void make_weights(limn_exec *e, wino *w, int panel0, int panels) {

@@ -68,8 +68,7 @@ static void fill(limn_exec *e, float *x, size_t count) {
     }
 }
 
-/* ---- the stages --------------------------------------------------------------------------------
- */
+/* ---- the stages ------------------------------------------------------------------------------ */
 
 static void prepare_text(limn_exec *e, work *w) {
     const limn_text *t = w->m->text;
@@ -145,8 +144,7 @@ static size_t measure_stages(bench *b, const limn_model *m) {
     return plan.peak;
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Tells the caller what comes now; LIMN_E_CANCELLED where it has had enough. */
 static limn_status announce(const bench *b, const char *what) {
@@ -226,8 +224,7 @@ static limn_status seek_read(bench *b) {
     return LIMN_OK;
 }
 
-/* ---- from options to a report ------------------------------------------------------------------
- */
+/* ---- from options to a report ---------------------------------------------------------------- */
 
 static limn_status check_side(const bench *b, const char *what, int px, int step) {
     if (px >= step && px <= LIMN_SIDE_MOST_PX && px % step == 0) return LIMN_OK;

@@ -33,8 +33,7 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* ---- progress and preview ----------------------------------------------------------------------
- */
+/* ---- progress and preview -------------------------------------------------------------------- */
 
 /* A rough picture of noisy latents: each basis patch's mean colour where the model has a basis,
  * else the first three latents. */
@@ -89,8 +88,7 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
     return !r->options->progress || r->options->progress(r->options->user, &p);
 }
 
-/* ---- the stages --------------------------------------------------------------------------------
- */
+/* ---- the stages ------------------------------------------------------------------------------ */
 
 /* One pass of a request; start may be NULL. */
 static limn_status denoise(rendering *r, const limn_request *q, limn_speech *speech,
@@ -226,8 +224,7 @@ limn_status limn_render_measure(const limn_model *model, const limn_request *req
     return status;
 }
 
-/* ---- the picture --------------------------------------------------------------------------------
- */
+/* ---- the picture ----------------------------------------------------------------------------- */
 
 static limn_status finish(const rendering *r, uint8_t *rgb, limn_picture **out) {
     limn_recipe_facts facts = limn_made_facts(r->model, r->request);

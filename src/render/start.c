@@ -108,8 +108,7 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
     return LIMN_OK;
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static limn_rng_kind kind_of(const limn_request *r) {
     return strcmp(r->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH;

@@ -82,8 +82,7 @@ void limn_loras_close(limn_loras *l);
 int limn_loras_count(const limn_loras *l);
 const limn_lora_info *limn_loras_info(const limn_loras *l); /* [count] */
 
-/* ---- for the files of this room ----------------------------------------------------------------
- */
+/* ---- for the files of this room -------------------------------------------------------------- */
 
 /* All the names that a LoRA may have for the matrices of some components. */
 typedef struct limn_lora_names limn_lora_names;

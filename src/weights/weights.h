@@ -346,8 +346,7 @@ void limn_folder_forget(limn_folder *f);
  * out. */
 uint64_t limn_folder_parameters(const limn_folder *f);
 
-/* ---- precision ---------------------------------------------------------------------------------
- */
+/* ---- precision ------------------------------------------------------------------------------- */
 
 /* What products are computed in, by name: "float32" or "int8". LIMN_E_USAGE for anything else. */
 limn_status limn_precision_find(const char *name, bool *int8, limn_error *err);

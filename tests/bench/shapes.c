@@ -65,8 +65,7 @@ static void record_group_norm(const limn_norm *norm, const limn_map *x, limn_act
     record(s);
 }
 
-/* ---- the wrapped functions --------------------------------------------------------------------
- */
+/* ---- the wrapped functions ------------------------------------------------------------------- */
 
 void __real_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
                             size_t rows, const limn_finish *finish, float *out);
@@ -159,8 +158,7 @@ void __wrap_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, flo
     __real_limn_geglu_run(e, x, rows, d, out);
 }
 
-/* ---- the networks ------------------------------------------------------------------------------
- */
+/* ---- the networks ---------------------------------------------------------------------------- */
 
 /* A latent diffusion model's three networks, from files or from configurations alone. */
 typedef struct parts {

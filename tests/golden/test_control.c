@@ -36,8 +36,7 @@ static limn_picture *control_image(void) {
     return p;
 }
 
-/* ---- stages ----------------------------------------------------------------------------------
- */
+/* ---- stages ---------------------------------------------------------------------------------- */
 
 /* [n, c, h, w] -> [n, h, w, c] where `inside`, else back. */
 static void turn(const float *x, const int shape[4], bool inside, float *out) {
@@ -145,8 +144,7 @@ static void stages(void **state) {
     limn_model_close(m);
 }
 
-/* ---- pictures --------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static limn_picture *draw(const limn_model *m, double strength, double from, double to) {
     limn_request r;

@@ -73,8 +73,7 @@ static void network_close(network *n) {
     free(n->unet);
 }
 
-/* ---- evaluations -------------------------------------------------------------------------------
- */
+/* ---- evaluations ----------------------------------------------------------------------------- */
 
 /* [n, c, h, w] -> [n, h, w, c] where `inside`, else back. */
 static void turn(const float *x, const int shape[4], bool inside, float *out) {
@@ -184,8 +183,7 @@ static void test_one_level(void **state) {
     family("one_level");
 }
 
-/* ---- configurations ----------------------------------------------------------------------------
- */
+/* ---- configurations -------------------------------------------------------------------------- */
 
 /* What limn does not compute is refused by name; what changes nothing is not. */
 static void test_configurations(void **state) {

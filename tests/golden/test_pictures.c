@@ -73,8 +73,7 @@ static uint8_t *read_npy(const char *path, size_t count) {
     return bytes;
 }
 
-/* ---- the tiny models --------------------------------------------------------------------------
- */
+/* ---- the tiny models ------------------------------------------------------------------------- */
 
 typedef struct pipeline {
     const char *name, *sampler, *schedule;
@@ -167,8 +166,7 @@ static void test_sdxl(void **state) {
     draw_pipelines("tests/golden/tiny-sdxl", all, sizeof all / sizeof *all);
 }
 
-/* ---- the built-in model -------------------------------------------------------------------------
- */
+/* ---- the built-in model ---------------------------------------------------------------------- */
 
 static void test_vignette(void **state) {
     static const char *const names[] = {"apple", "island", "cats"};

@@ -92,8 +92,7 @@ static void check_map(limn_exec *e, const char *what, const limn_map *got, const
     check(what, outside, want, count, tolerance);
 }
 
-/* ---- the tiny models
- * ----------------------------------------------------------------------------- */
+/* ---- the tiny models ------------------------------------------------------------------------- */
 
 /* The states that a task asks for, against one tensor of the file, where it has that. */
 static void check_states(limn_exec *e, const limn_text *m, const limn_text_task *asked,
@@ -305,8 +304,7 @@ static void test_vae_sdxl(void **state) {
     vae_of("tiny-sdxl");
 }
 
-/* ---- the built-in model
- * ---------------------------------------------------------------------------- */
+/* ---- the built-in model ---------------------------------------------------------------------- */
 
 /* One of weights/vignette's expected pictures: text, two U-Net evaluations, both decoder parts. */
 static void vignette_stages(const char *name) {

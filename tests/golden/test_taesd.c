@@ -136,8 +136,7 @@ static void test_encode(void **state) {
     tiny_close(&t);
 }
 
-/* ---- files by other names
- * ----------------------------------------------------------------------------- */
+/* ---- files by other names -------------------------------------------------------------------- */
 
 /* Writes the decoder's tensors again, "decoder.layers.N.REST" as "PREFIX(N + from).REST"; every
  * tensor from layer `end` on is left out. */

@@ -40,7 +40,7 @@ static void test_levels(void **state) {
     if (level_count() == 1) skip();
 }
 
-/* ---- the matrix tile --------------------------------------------------------------------------*/
+/* ---- the matrix tile ------------------------------------------------------------------------- */
 
 /* A product c[rows, n] = a[rows, k] b[k, n], to be done tile by tile at any level. */
 typedef struct product {
@@ -230,7 +230,7 @@ static void test_tile_is_one_chain(void **state) {
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------------------*/
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The widths of rows: all small ones, and some that networks have. */
 static int next_width(int c) {
@@ -400,7 +400,7 @@ static void test_layer_norm(void **state) {
             check_layer_norm(&random, d, kind, kind % 2 ? 1e-5f : 1e-6f);
 }
 
-/* ---- columns ----------------------------------------------------------------------------------*/
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static void check_column_sums(uint64_t *random, int pixels, int c, int kind) {
     guarded x = random_floats(random, (numbers)kind, (size_t)(pixels * c));
@@ -459,7 +459,7 @@ static void test_columns(void **state) {
         }
 }
 
-/* ---- float16 ----------------------------------------------------------------------------------*/
+/* ---- float16 --------------------------------------------------------------------------------- */
 
 /* What IEEE 754 says a float16 is. */
 static float half_of(uint16_t h) {

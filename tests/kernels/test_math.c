@@ -29,7 +29,7 @@
 #define TASKS 256
 #define BLOCK 1024
 
-/* ---- the functions over many numbers ----------------------------------------------------------*/
+/* ---- the functions over many numbers --------------------------------------------------------- */
 
 enum { EXP, ERF, SILU, QUICK, GELU, FUNCTIONS };
 static const char *const names[FUNCTIONS] = {"exp", "erf", "silu", "quick_gelu", "gelu"};
@@ -67,7 +67,7 @@ static evaluator *fastest(void) {
     return evaluate_plain;
 }
 
-/* ---- what is right ----------------------------------------------------------------------------*/
+/* ---- what is right --------------------------------------------------------------------------- */
 
 /* Where the first terms of the series, or the limit, are exact to float's last place and five
  * digits more, they serve: it spares most of the calls. */
@@ -97,7 +97,7 @@ static double ulp_of(double y) {
     return ldexp(1, exponent - 24);
 }
 
-/* ---- the sweep --------------------------------------------------------------------------------*/
+/* ---- the sweep ------------------------------------------------------------------------------- */
 
 /* The largest error of one function, and one input at which a fact was found wrong. */
 typedef struct found {
@@ -219,7 +219,7 @@ static void test_all_floats(void **state) {
                      bounds[k]);
 }
 
-/* ---- single values ----------------------------------------------------------------------------*/
+/* ---- single values --------------------------------------------------------------------------- */
 
 static void test_exact_values(void **state) {
     (void)state;

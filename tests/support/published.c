@@ -44,8 +44,7 @@ static void set_prefix(walk *w, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- the U-Net ---------------------------------------------------------------------------------
- */
+/* ---- the U-Net ------------------------------------------------------------------------------- */
 
 static void resnet(walk *w, uint64_t in, uint64_t out) {
     layer(w, "in_layers.0", in, 0, 0, 1);
@@ -129,8 +128,7 @@ static void unet(walk *w, published which, int in_c) {
     }
 }
 
-/* ---- the VAE -----------------------------------------------------------------------------------
- */
+/* ---- the VAE --------------------------------------------------------------------------------- */
 
 static void vae_block(walk *w, const char *name, uint64_t in, uint64_t out) {
     char root[200];
@@ -173,8 +171,7 @@ static void vae_half(walk *w, int decoder) {
     }
 }
 
-/* ---- the text encoders --------------------------------------------------------------------------
- */
+/* ---- the text encoders ----------------------------------------------------------------------- */
 
 static void clip(walk *w, const char *root, uint64_t d, int layers) {
     static const char *const own[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
@@ -231,8 +228,7 @@ void published_tensors(published which, int in_c, published_visit *visit, void *
     tensor(&w, "alphas_cumprod", 1, 1000, 0, 0);
 }
 
-/* ---- the file -----------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* A header under way. */
 typedef struct header {

@@ -20,8 +20,7 @@ typedef struct writer {
     bool two; /* two text encoders */
 } writer;
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void put(writer *w, const char *name, const char *type, uint32_t ggml, int rank,
                 const uint64_t *shape, const void *data, size_t size) {
@@ -104,8 +103,7 @@ static void finish(writer *w, const char *path) {
     free(w->data.data);
 }
 
-/* ---- LDM's names ------------------------------------------------------------------------------
- */
+/* ---- LDM's names ----------------------------------------------------------------------------- */
 
 #define LAYERS 2 /* of a level, in all the tiny models as in the real ones */
 
@@ -259,8 +257,7 @@ static void put_open_clip(writer *w, const limn_tensors *set, const limn_tensor 
     }
 }
 
-/* ---- components -------------------------------------------------------------------------------
- */
+/* ---- components ------------------------------------------------------------------------------ */
 
 static void put_tensor(writer *w, const char *component, const limn_tensors *set,
                        const limn_tensor *t) {

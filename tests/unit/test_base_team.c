@@ -32,7 +32,7 @@ static double seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- every task once --------------------------------------------------------------------------*/
+/* ---- every task once ------------------------------------------------------------------------- */
 
 enum { MOST = 3000 };
 
@@ -111,7 +111,7 @@ static void test_body(void **state) {
     }
 }
 
-/* ---- many short loops -------------------------------------------------------------------------*/
+/* ---- many short loops ------------------------------------------------------------------------ */
 
 /* Each loop has its own context, which is spoilt once the loop is over: a task that came late, or
  * twice, or read its neighbour's function, shows. Plain numbers, not atomic: what a loop wrote, the
@@ -241,7 +241,7 @@ static void test_teams_within_a_team(void **state) {
     assert_int_equal(atomic_load(&wrong), 0);
 }
 
-/* ---- floating point ---------------------------------------------------------------------------*/
+/* ---- floating point -------------------------------------------------------------------------- */
 
 /* What shows the environment; volatile, so that the compiler does not compute it. */
 typedef struct probe {

@@ -14,7 +14,7 @@
 #include "support/guarded.h"
 #include "support/layer_case.h"
 
-/* ---- linear layers ----------------------------------------------------------------------------*/
+/* ---- linear layers --------------------------------------------------------------------------- */
 
 typedef struct linear_shape {
     int rows, n, k, parts; /* parts: how many layers of n / parts are put together */
@@ -112,7 +112,7 @@ static void test_linear(void **state) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_linear(shapes[i], &random);
 }
 
-/* ---- convolutions -----------------------------------------------------------------------------*/
+/* ---- convolutions ---------------------------------------------------------------------------- */
 
 typedef struct conv_shape {
     int images, h, w, c, n;

@@ -13,7 +13,7 @@
 #include "support/layer_case.h"
 #include "support/levels.h"
 
-/* ---- norms ------------------------------------------------------------------------------------*/
+/* ---- norms ----------------------------------------------------------------------------------- */
 
 typedef struct norm_shape {
     int images, h, w, c, groups; /* groups 0: layer norm over rows of c */
@@ -136,7 +136,7 @@ static void test_layer_norm(void **state) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_norm(shapes[i], &random);
 }
 
-/* ---- the gated activation ---------------------------------------------------------------------*/
+/* ---- the gated activation -------------------------------------------------------------------- */
 
 typedef struct gate_shape {
     int rows, d;
@@ -181,7 +181,7 @@ static void test_geglu(void **state) {
     check_gate(70, 256, &random);
 }
 
-/* ---- attention --------------------------------------------------------------------------------*/
+/* ---- attention ------------------------------------------------------------------------------- */
 
 /* Three roundings to 8 bits. */
 #define INT8_TOLERANCE 0.04

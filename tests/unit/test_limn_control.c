@@ -27,8 +27,7 @@ static const char *in(const char *name) {
     return path;
 }
 
-/* ---- pictures --------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 static limn_model *open_model(const limn_open_options *how) {
     limn_model *m = NULL;
@@ -181,8 +180,7 @@ static void a_lora_is_not_for_it(void **state) {
     weights_free(f);
 }
 
-/* ---- recipes ---------------------------------------------------------------------------------
- */
+/* ---- recipes --------------------------------------------------------------------------------- */
 
 static limn_recipe *recipe_of(const limn_picture *p) {
     limn_recipe *recipe = NULL;
@@ -244,8 +242,7 @@ static void recipes(void **state) {
     limn_model_close(m);
 }
 
-/* ---- requests that cannot be -----------------------------------------------------------------
- */
+/* ---- requests that cannot be ----------------------------------------------------------------- */
 
 static void requests_refused(void **state) {
     (void)state;
@@ -287,8 +284,7 @@ static void plans(void **state) {
     limn_model_close(m);
 }
 
-/* ---- files that are none ---------------------------------------------------------------------
- */
+/* ---- files that are none --------------------------------------------------------------------- */
 
 static void expect_fault(const char *model, const limn_open_options *how, limn_status status,
                          const char *sentence) {

@@ -44,8 +44,7 @@ static float rounded(float x) {
     return y;
 }
 
-/* ---- blocks of 32: sum of a nibble, perhaps a fifth bit, less `zero` ---------------------------
- */
+/* ---- blocks of 32: sum of a nibble, perhaps a fifth bit, less `zero` ------------------------- */
 
 static void make_32(limn_dtype dtype, uint64_t *state, uint8_t *block, float *want) {
     const bool least = dtype == LIMN_Q4_1 || dtype == LIMN_Q5_1;
@@ -72,8 +71,7 @@ static void make_q8_0(uint64_t *state, uint8_t *block, float *want) {
     }
 }
 
-/* ---- blocks of 256 ----------------------------------------------------------------------------
- */
+/* ---- blocks of 256 --------------------------------------------------------------------------- */
 
 /* Q2_K: scales[16], qs[64], d, dmin. y = (d sc) q - (dmin m). In each half of 128 numbers, byte l
  * of 32 holds the numbers l, l + 32, l + 64, l + 96, lowest bits first. */

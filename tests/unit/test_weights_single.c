@@ -222,8 +222,7 @@ static void families(void **state) {
     assert_int_equal(limn_family_steps(turbo, "turbo_8step"), 1);
 }
 
-/* ---- files that are no model -------------------------------------------------------------------
- */
+/* ---- files that are no model ----------------------------------------------------------------- */
 
 static void expect_refused(const char *header, size_t data_bytes, const char *sentence) {
     limn_error err = {0};
@@ -271,8 +270,7 @@ static void files_that_are_no_model(void **state) {
     unlink(path);
 }
 
-/* ---- several files ------------------------------------------------------------------------------
- */
+/* ---- several files --------------------------------------------------------------------------- */
 
 static void write_at(const char *name, const void *data, size_t size) {
     char full[200];
