@@ -111,7 +111,10 @@ limn_status limn_source_open(const char *path, limn_source *out, limn_error *err
                               errno);
     }
     limn_status status = describe(fd, path, out, err);
-    if (status != LIMN_OK) close(fd);
+    if (status == LIMN_OK)
+        out->direct = limn_file_open_direct(path, fd) + 1;
+    else
+        close(fd);
     return status;
 }
 
@@ -139,6 +142,14 @@ limn_status limn_source_read(const limn_source *s, uint64_t at, size_t count, vo
         got += (size_t)n;
     }
     return LIMN_OK;
+}
+
+limn_status limn_source_read_once(const limn_source *s, uint64_t at, size_t count, void *out,
+                                  limn_error *err) {
+    if (s->direct > 0 && at <= s->size && count <= s->size - at &&
+        limn_file_read_direct(s->direct - 1, at, count, out))
+        return LIMN_OK;
+    return limn_source_read(s, at, count, out, err);
 }
 
 limn_status limn_source_check(const limn_source *s, limn_error *err) {
@@ -174,6 +185,7 @@ limn_status limn_source_state(const limn_source *s, limn_file_state *out, limn_e
 
 void limn_source_close(limn_source *s) {
     if (s->file > 0) close(s->file - 1);
+    if (s->direct > 0) close(s->direct - 1);
     *s = (limn_source){0};
 }
 

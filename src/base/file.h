@@ -1,8 +1,8 @@
 /* The only place that opens, reads, writes, renames or removes files.
  *
- * Reading: a small file whole, a large one by place, as a source. Nothing is mapped: a file that
- * somebody shortens while limn reads it must give a sentence, and under a mapping it would be a
- * signal. Writing: whole or not at all; the bytes go to a file without a name in the same folder
+ * Reading: a small file whole, a large one by place, as a source. Nothing is read through a
+ * mapping: a file that somebody shortens meanwhile must give a sentence, and would be a signal
+ * there. Writing: whole or not at all; the bytes go to a file without a name in the same folder
  * (O_TMPFILE; where the file system has none, under a temporary name), are flushed to the disk
  * (fsync), and are then given the real name in one step, so a crash, a full disk or Ctrl-C leaves
  * the old file or none, never half, and `kill -9` leaves nothing else. */
@@ -33,6 +33,7 @@ typedef struct limn_source {
     uint64_t size;         /* in bytes; a file's when it was opened */
     const uint8_t *memory; /* the bytes, which must outlive the source, where there is no file */
     int file;              /* its descriptor plus one; 0 = memory */
+    int direct;            /* another, for reading past the system's cache; 0 = none */
     int64_t changed_ns;    /* the file's time of change when it was opened, since 1970 */
 } limn_source;
 
@@ -49,6 +50,11 @@ limn_status limn_source_open(const char *path, limn_source *out, limn_error *err
  * was shortened since it was opened; LIMN_E_IO. */
 limn_status limn_source_read(const limn_source *s, uint64_t at, size_t count, void *out,
                              limn_error *err);
+
+/* The same for bytes that are wanted once, such as weights: a large file that is not in the system's
+ * cache is read past it, where the file system allows that. */
+limn_status limn_source_read_once(const limn_source *s, uint64_t at, size_t count, void *out,
+                                  limn_error *err);
 
 /* Reads all of it, up to LIMN_FILE_MOST bytes. *out is the caller's, for limn_file_close. */
 limn_status limn_source_all(const limn_source *s, limn_bytes *out, limn_error *err);

@@ -11,6 +11,10 @@
 
 /* Numbers converted at a time, on the stack. */
 #define CHUNK 256
+/* Numbers of each row that are turned at a time: what fits into the first cache. */
+#define TURNED 64
+/* Every panel is a number of these. */
+#define LINE 16
 /* Bytes of a file read at a time, for its rows: a part of a processor's second cache. */
 #define WINDOW_BYTES ((size_t)256 << 10)
 /* Channels from which a matrix may be int8. */
@@ -254,32 +258,96 @@ static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) 
         }
 }
 
+/* Where numbers of a window go: line `l` of a panel, one number of each of its outputs. Lines are
+ * in the order (tap, c), numbers in the file's, (c, tap). */
+typedef struct lines {
+    size_t panel, taps, c; /* of the matrix */
+    size_t channel, tap;   /* of the next number */
+} lines;
+
+/* The next number's place in its panel; moves on to the number after it. */
+static size_t next_line(lines *l) {
+    const size_t at = (l->tap * l->c + l->channel) * l->panel;
+    if (++l->tap == l->taps) {
+        l->tap = 0;
+        l->channel++;
+    }
+    return at;
+}
+
+/* out = a[0], b[0], a[1], b[1], ... */
+static void interleave(const uint16_t *restrict a, const uint16_t *restrict b, size_t n,
+                       uint16_t *restrict out) {
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = a[i];
+        out[2 * i + 1] = b[i];
+    }
+}
+
+/* The first `count` numbers of a whole panel's rows, `stride` apart, become lines one after the
+ * other: out[count][panel]. A panel is a power of two: interleaving rows that are half of them
+ * apart, again and again, turns a matrix, and a compiler makes few instructions of it. */
+static void turn(const uint16_t *rows, size_t stride, size_t panel, size_t count, uint16_t *out) {
+    uint16_t room[2][LIMN_PANEL_MOST * TURNED];
+    size_t n = count;
+    for (size_t half = panel / 2, pass = 0; half > 0; half /= 2, pass++) {
+        uint16_t *to = half == 1 ? out : room[pass % 2];
+        for (size_t j = 0; j < half; j++)
+            interleave(rows + j * stride, rows + (j + half) * stride, n, to + j * 2 * n);
+        rows = to;
+        n *= 2;
+        stride = n;
+    }
+}
+
+/* A whole panel's numbers, `count` of each row, `width` apart in the window, go to its lines. */
+static void pack_panel(const uint16_t *window, size_t width, size_t count, lines to,
+                       uint16_t *panel) {
+    uint16_t turned[LIMN_PANEL_MOST * TURNED], *line = turned;
+    if (to.taps == 1) {
+        turn(window, width, to.panel, count, panel + next_line(&to));
+        return;
+    }
+    turn(window, width, to.panel, count, turned);
+    for (size_t l = 0; l < count; l++) {
+        uint16_t *at = panel + next_line(&to);
+        for (size_t j = 0; j < to.panel; j += LINE, line += LINE)
+            memcpy(at + j, line, LINE * sizeof *line); /* a size that the compiler knows */
+    }
+}
+
+/* `count` numbers of each of `columns` rows, one row `width` numbers behind the other in the window
+ * from its `from`-th number on, go to the columns from `first` on of a panel's lines. */
+static void pack_columns(const packing *p, size_t from, size_t width, size_t columns, size_t count,
+                         lines to, size_t first, size_t panel) {
+    const limn_pack_job *job = p->job;
+    float chunk[LIMN_PANEL_MOST][TURNED];
+    for (size_t j = 0; j < columns && !job->half; j++)
+        convert(p, from + j * width, count, chunk[j]);
+    for (size_t l = 0; l < count; l++) {
+        const size_t at = panel + next_line(&to) + first;
+        for (size_t j = 0; j < columns; j++)
+            if (job->half)
+                job->half[at + j] = p->half[from + j * width + l];
+            else
+                job->to[at + j] = chunk[j][l];
+    }
+}
+
 /* The window's numbers [i, i + width) of `columns` rows from `row` on go to their places. */
 static void pack_window(const packing *p, int row, size_t columns, size_t i, size_t width) {
     const limn_pack_job *job = p->job;
-    size_t panel = (size_t)p->kernels->panel, n = (size_t)(job->n0 + row), first = n % panel;
-    size_t k = (size_t)job->k, taps = (size_t)job->taps, c = k / taps;
-    size_t channel = i / taps, tap = i % taps;
-    float chunk[LIMN_PANEL_MOST][CHUNK];
-    uint16_t bits[LIMN_PANEL_MOST][CHUNK];
-    for (size_t done = 0; done < width; done += CHUNK) {
-        size_t count = width - done < CHUNK ? width - done : CHUNK;
-        for (size_t j = 0; j < columns; j++) {
-            size_t from = j * width + done;
-            if (job->half)
-                memcpy(bits[j], p->half + from, count * sizeof **bits);
-            else
-                convert(p, from, count, chunk[j]);
-        }
-        for (size_t l = 0; l < count; l++) {
-            size_t at = n / panel * panel * k + (tap * c + channel) * panel + first;
-            for (size_t j = 0; j < columns && job->half; j++) job->half[at + j] = bits[j][l];
-            for (size_t j = 0; j < columns && !job->half; j++) job->to[at + j] = chunk[j][l];
-            if (++tap == taps) {
-                tap = 0;
-                channel++;
-            }
-        }
+    const size_t k = (size_t)job->k, taps = (size_t)job->taps, n = (size_t)(job->n0 + row);
+    lines to = {.panel = (size_t)p->kernels->panel, .taps = taps, .c = k / taps};
+    const size_t panel = n / to.panel * to.panel * k, first = n % to.panel;
+    for (size_t done = 0; done < width; done += TURNED) {
+        const size_t count = width - done < TURNED ? width - done : TURNED;
+        to.channel = (i + done) / taps;
+        to.tap = (i + done) % taps;
+        if (job->half && columns == to.panel)
+            pack_panel(p->half + done, width, count, to, job->half + panel);
+        else
+            pack_columns(p, done, width, columns, count, to, first, panel);
     }
 }
 

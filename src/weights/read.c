@@ -1,12 +1,13 @@
 /* A tensor's numbers, read from its source piece by piece and converted. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "weights/quant.h"
 
-/* Bytes read at a time where they are converted: on the stack. */
-#define CHUNK_BYTES ((size_t)8192)
+/* Bytes read at a time where they are converted: a part of a processor's second cache. */
+#define CHUNK_BYTES ((size_t)256 << 10)
 
 /* Rows of a transposed tensor that are read at a time: a run of each stored column. */
 #define RUN 64
@@ -27,7 +28,7 @@ limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t by
                          "%s: tensor \"%.200s\" has %zu bytes, but %zu are wanted from byte "
                          "%" PRIu64 " on",
                          t->source->name, t->name, t->bytes, bytes, at);
-    return limn_source_read(t->source, t->offset + at, bytes, out, err);
+    return limn_source_read_once(t->source, t->offset + at, bytes, out, err);
 }
 
 /* Numbers [first, first + count) in the order of the data, as float16 bits or as float32. */
@@ -36,8 +37,12 @@ static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count
     const size_t block = limn_dtype_block(t->dtype), size = limn_dtype_bytes(t->dtype);
     if (t->dtype == (half ? LIMN_F16 : LIMN_F32))
         return limn_tensor_read_stored(t, first * size, (size_t)count * size, out, err);
-    uint8_t chunk[CHUNK_BYTES];
-    const size_t most = CHUNK_BYTES / size * block; /* numbers of a chunk */
+    const size_t whole = CHUNK_BYTES / size, all = (size_t)count / block + 2; /* in blocks */
+    const size_t most = (whole < all ? whole : all) * block;
+    uint8_t *chunk = malloc(most / block * size);
+    if (!chunk)
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to read tensor \"%.200s\"",
+                         t->source->name, t->name);
     limn_status status = LIMN_OK;
     for (size_t done = 0, n; done < count && status == LIMN_OK; done += n) {
         const uint64_t at = first + done;
@@ -45,12 +50,13 @@ static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count
         n = left < most - skip ? left : most - skip;
         const size_t blocks = (skip + n + block - 1) / block;
         status = limn_tensor_read_stored(t, at / block * size, blocks * size, chunk, err);
-        if (status != LIMN_OK) return status;
+        if (status != LIMN_OK) break;
         if (half)
             limn_f8_to_f16(t->dtype, chunk, n, (uint16_t *)out + done);
         else
             limn_dtype_to_f32(t->dtype, chunk, skip, n, (float *)out + done);
     }
+    free(chunk);
     return status;
 }
 

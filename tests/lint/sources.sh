@@ -68,9 +68,9 @@ in_library() { # PATTERN [FILES TO LEAVE OUT]
 
 nothing "the library neither prints, exits nor aborts" in_library \
     '(^|[^a-zA-Z0-9_>.])(v?f?printf|puts|putchar|putc|fputs|fputc|perror|exit|_exit|abort|assert|raise|signal|sigaction)[ ]*\('
-nothing "only src/base/file.c and file_write.c touch files" in_library \
+nothing "only src/base/file*.c touch files" in_library \
     '(^|[^a-zA-Z0-9_>.])(f?open(at|dir)?|fdopen|freopen|creat|rename(at)?|unlink(at)?|remove|link|symlink|mkdir|rmdir|mkstemp|tmpfile|f?l?stat|access|mmap|readdir|scandir|nftw)[ ]*\(' \
-    'src/base/file(_write)?\.c'
+    'src/base/file(_direct|_write)?\.c'
 nothing "only src/base/team.c and beside.c start threads" in_library \
     '# *pragma +omp|#pragma omp|[^a-z_]omp_[a-z_]+ *\(|pthread_create' 'src/base/(team|beside)\.c'
 nothing "the processor's name in #if only in kernels and base" \
