@@ -51,8 +51,8 @@ limn_status limn_source_open(const char *path, limn_source *out, limn_error *err
 limn_status limn_source_read(const limn_source *s, uint64_t at, size_t count, void *out,
                              limn_error *err);
 
-/* The same for bytes that are wanted once, such as weights: a large file that is not in the system's
- * cache is read past it, where the file system allows that. */
+/* The same for bytes that are wanted once, such as weights: a large file that is not in the
+ * system's cache is read past it, where the file system allows that. */
 limn_status limn_source_read_once(const limn_source *s, uint64_t at, size_t count, void *out,
                                   limn_error *err);
 
