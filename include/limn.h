@@ -487,6 +487,11 @@ LIMN_API limn_status limn_request_inspect(const limn_model *model, const limn_re
                                           bool negative, limn_prompt_check *check,
                                           limn_error *error);
 
+/* What is set in a request and has no say in its picture, such as an eta for a sampler that has
+ * none: a sentence for each into notes[size], a line feed between them; "" where there is none. */
+LIMN_API void limn_request_notes(const limn_model *model, const limn_request *request, char *notes,
+                                 size_t size);
+
 /* Bytes of a slug with its NUL. */
 #define LIMN_SLUG_BYTES 41
 

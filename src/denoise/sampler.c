@@ -27,6 +27,11 @@ static const limn_sampler *find(const char *name) {
     return NULL;
 }
 
+bool limn_sampling_takes_eta(const char *sampler) {
+    const limn_sampler *kind = find(sampler);
+    return kind != NULL && kind->eta;
+}
+
 static limn_status check(const limn_sampler *sampler, const limn_schedule *s, const char *name,
                          int steps, double eta, limn_error *err) {
     if (sampler == NULL) {

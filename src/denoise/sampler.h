@@ -56,6 +56,9 @@ void limn_sampling_noised(const limn_sampling *s, int call, const float *picture
  * is none. */
 int limn_sampling_calls_of(const char *sampler, int steps);
 
+/* Whether a sampler of that name reads eta. */
+bool limn_sampling_takes_eta(const char *sampler);
+
 /* What the U-Net is given as timestep at the call-th evaluation, from 0; not always whole. */
 double limn_sampling_timestep(const limn_sampling *s, int call);
 

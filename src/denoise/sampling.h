@@ -28,6 +28,7 @@ typedef struct limn_sampler {
     limn_spacing spacing; /* of the diffusers class, where neither configuration nor user says */
     limn_levels levels;
     int history;       /* arrays of x's size that it keeps, up to LIMN_HISTORY_MAX */
+    bool eta;          /* whether it reads limn_sampling.eta */
     bool second_again; /* the second call of a run makes the first step again */
 
     /* Evaluations of the U-Net for that many steps. */

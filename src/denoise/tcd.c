@@ -38,6 +38,7 @@ static void step(limn_sampling *run, const float *out, const float *noise, float
 const limn_sampler limn_sampler_tcd = {
     .name = "tcd",
     .spacing = LIMN_SPACING_LEADING,
+    .eta = true,
     .calls = limn_calls_one,
     .plan = plan,
     .step = step,

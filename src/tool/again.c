@@ -136,6 +136,7 @@ static int draw_recipe(const limn_tool_again_job *job, const char *output) {
     if (status != LIMN_OK) return status;
     if (job->options->sets == 0) return draw_and_compare(job, output);
     limn_tool_warn_prompts(job->options, job->model, request, 0);
+    limn_tool_warn_idle(job->options, job->model, request, 0);
     return limn_tool_draw_one(&draw, request, output);
 }
 

@@ -23,6 +23,7 @@ static void begin(limn_tool_batch_run *run, const limn_batch_item *item) {
                        item->line);
     }
     limn_tool_warn_prompts(run->options, run->model, item->request, item->line);
+    limn_tool_warn_idle(run->options, run->model, item->request, item->line);
     run->progress = limn_tool_progress_start(run->options, item->index, item->count);
     if (!run->options->dry_run) return;
     limn_tool_job job = {

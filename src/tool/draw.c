@@ -108,6 +108,7 @@ static int draw_from(const limn_tool_options *o, const limn_tool_sources *source
     limn_tool_sources_apply(o, model, sources, &request);
     request.prompt = prompt;
     request.seed = seed;
+    const limn_request asked = request;
     limn_request_settle(model, &request);
     limn_plan plan;
     limn_error error;
@@ -116,6 +117,7 @@ static int draw_from(const limn_tool_options *o, const limn_tool_sources *source
         status = limn_tool_fail_with(&error);
     } else {
         limn_tool_warn_prompts(o, model, &request, 0);
+        limn_tool_warn_idle(o, model, &asked, 0);
         status = o->dry_run ? LIMN_OK : limn_tool_output_make(o->output);
         if (status == LIMN_OK) status = draw_all(o, model, &request, paths);
     }

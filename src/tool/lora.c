@@ -1,6 +1,7 @@
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int limn_tool_read_lora(const char *text, limn_tool_lora *out) {
     const char *colon = strrchr(text, ':');
@@ -115,8 +116,27 @@ int limn_tool_loras_find(const limn_tool_options *o, const limn_recipe *recipe,
     return status == LIMN_OK ? check_used(o, recipe) : status;
 }
 
+/* PEFT keeps alphas in a file beside the weights, which is not read. */
+static void warn_adapter(const limn_tool_options *options) {
+    for (int i = 0; i < options->loras; i++) {
+        const limn_tool_lora *l = &options->lora[i];
+        char *path = strndup(l->text, (size_t)l->length);
+        char *beside = path ? limn_tool_sibling(path, "adapter_config.json") : NULL;
+        const char *slash = path ? strrchr(path, '/') : NULL;
+        const char *name = slash ? slash + 1 : path;
+        if (beside && strcmp(name, "adapter_model.safetensors") == 0 && access(beside, F_OK) == 0)
+            limn_tool_warn(options,
+                           "%s is not read: where its lora_alpha is not its r, name the scale "
+                           "lora_alpha / r (--lora FILE:SCALE)",
+                           beside);
+        free(beside);
+        free(path);
+    }
+}
+
 void limn_tool_warn_loras(const limn_tool_options *options, const limn_model *model) {
     int count = limn_model_describe(model).lora_count;
+    warn_adapter(options);
     for (int i = 0; i < count; i++) {
         limn_lora_info l = limn_model_lora(model, i);
         if (l.unknown == 0) continue;

@@ -120,3 +120,15 @@ void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *
     snprintf(what, sizeof what, "%sthe second negative prompt", place);
     if (request->negative_2) warn_prompt(options, model, what, &second, true);
 }
+
+void limn_tool_warn_idle(const limn_tool_options *options, const limn_model *model,
+                         const limn_request *request, int line) {
+    char notes[1000], place[40] = "";
+    if (line > 0) snprintf(place, sizeof place, "line %d: ", line);
+    limn_request_notes(model, request, notes, sizeof notes);
+    for (const char *at = notes; *at;) {
+        const size_t length = strcspn(at, "\n");
+        limn_tool_warn(options, "%s%.*s", place, (int)length, at);
+        at += length + (at[length] == '\n');
+    }
+}

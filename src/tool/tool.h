@@ -137,6 +137,10 @@ int limn_tool_flush(void);
 void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *model,
                             const limn_request *request, int line);
 
+/* What else of a request does nothing, of one that limn_request_settle has not seen. */
+void limn_tool_warn_idle(const limn_tool_options *options, const limn_model *model,
+                         const limn_request *request, int line);
+
 /* The bytes of a text as a JSON string, with its quotes; broken UTF-8 becomes U+FFFD. NULL prints
  * null. */
 void limn_tool_json_text(FILE *to, const char *text);

@@ -124,6 +124,13 @@ const limn_config *limn_config_child(const limn_config *c, const char *key) {
     return NULL;
 }
 
+const char *limn_config_next(const limn_config *c, const char *key) {
+    json_t *json = (json_t *)c->json;
+    void *at = key != NULL ? json_object_iter_next(json, json_object_iter_at(json, key))
+                           : json_object_iter(json);
+    return at != NULL ? json_object_iter_key(at) : NULL;
+}
+
 /* The value of a key; NULL where it is absent or null. */
 static const json_t *value_of(const limn_config *c, const char *key) {
     const json_t *value = json_object_get(c->json, key);

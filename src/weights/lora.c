@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "weights/lora_told.h"
 #include "weights/tensors.h"
 
 /* How many files at once, and how far a scale may go. */
@@ -400,22 +401,6 @@ static limn_status check_fit(const layer *l, const limn_lora_delta *d) {
     return fail_shape(l, a, b);
 }
 
-/* The alpha that diffusers writes into a file's metadata (lora_adapter_metadata, PEFT's
- * configuration under "unet.lora_alpha" and the like) for layers without one of their own; *rooted:
- * it is over the rank's square root (rsLoRA, Kalajdzievski 2023). */
-static limn_status read_told_alpha(const layer *l, float *alpha, bool *rooted) {
-    char key[80];
-    double told;
-    limn_status status;
-    if (!l->file->told || !l->component) return LIMN_OK;
-    snprintf(key, sizeof key, "%.50s.lora_alpha", l->component);
-    status = limn_config_number(l->file->told, key, 1e-6, 1e6, (double)*alpha, &told, l->err);
-    snprintf(key, sizeof key, "%.50s.use_rslora", l->component);
-    if (status == LIMN_OK) status = limn_config_bool(l->file->told, key, false, rooted, l->err);
-    if (status == LIMN_OK) *alpha = (float)told;
-    return status;
-}
-
 /* scale x alpha / rank. Without an alpha, or without a rank (LoKr of two whole matrices, whole
  * differences), scale. */
 static limn_status read_factor(const layer *l, double scale, limn_lora_delta *d) {
@@ -426,8 +411,9 @@ static limn_status read_factor(const layer *l, double scale, limn_lora_delta *d)
     if (t && t->count != 1)
         return limn_fail(l->err, LIMN_E_INPUT, "%s: %.300s must be one number", l->file->path,
                          t->name);
-    limn_status status =
-        t ? limn_tensor_read(t, 0, 1, &alpha, l->err) : read_told_alpha(l, &alpha, &rooted);
+    limn_status status = t ? limn_tensor_read(t, 0, 1, &alpha, l->err)
+                           : limn_lora_told_alpha(l->file->path, l->file->told, l->component,
+                                                  l->target->name, &alpha, &rooted, l->err);
     if (status != LIMN_OK) return status;
     if (d->magnitude) { /* the scale is for what comes out in the end */
         d->scale = (float)scale;

@@ -11,7 +11,7 @@
 
 /* Notes that are kept of a file's metadata, and how long one may be, with its NUL. */
 #define LIMN_NOTES_MOST 64
-#define LIMN_NOTE_TEXT  16384
+#define LIMN_NOTE_TEXT  ((size_t)1 << 18)
 
 /* One text of a file's metadata; both are malloc'd. */
 typedef struct limn_note {

@@ -231,6 +231,10 @@ limn_status limn_config_numbers(const limn_config *c, const char *key, double mi
 limn_status limn_config_texts(const limn_config *c, const char *key, const char **out, int most,
                               int *count, limn_error *err);
 
+/* The key that follows `key` in the file's order, the first one for NULL; NULL behind the last. It
+ * lives as long as c. */
+const char *limn_config_next(const limn_config *c, const char *key);
+
 /* The object below `key`; NULL where there is none or it is no object. Lives as long as c, and is
  * not to be freed by itself. */
 const limn_config *limn_config_child(const limn_config *c, const char *key);

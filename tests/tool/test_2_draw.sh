@@ -173,6 +173,15 @@ small "caf"$'\xef\xbf\xbd' -s 1 -o repaired.png
 same "as if U+FFFD stood there" "$(sha256 repaired.png)" "$(sha256 broken.png)"
 small "$long" -s 1 -q --prompt-syntax plain -o long-quiet.png
 is "--quiet gives no warnings" [ ! -s "$T/err" ]
+small "a red apple" -s 7 --sampler euler --eta 0.5 --image-guidance 2 --control-strength 0.5 \
+    --upscale-steps 3 -o idle.png
+gives 0 "what does nothing is no fault"
+for what in "eta is 0.5, but the sampler euler has none" "image_guidance is 2.*instruct-pix2pix" \
+    "control_strength is 0.5.*a control image" "upscale_steps is 3.*a second pass"; do
+    holds "but is said: $what" "^limn: warning: $what" "$T/err"
+done
+small "a red apple" -s 7 --sampler ddim --eta 0.5 --upscale 1.5 --upscale-steps 3 -o busy.png
+lacks "what does something is not" "warning" "$T/err"
 
 small "a red apple" -s 7 --cache kept -o cached.png
 gives 0 "with a folder for a cache"

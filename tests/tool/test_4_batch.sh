@@ -111,6 +111,9 @@ printf 'caf\xe9\n' >latin.txt
 small batch latin.txt -o latin
 gives 0 "a line that is no UTF-8"
 holds "has its warning" 'warning: line 1 .*UTF-8' "$T/err"
+printf -- '--prompt apple --sampler_name "Euler a" --eta 0.3\n' >eta.txt
+small batch eta.txt -o eta
+holds "so has a number that does nothing" 'warning: line 1: eta is 0.3' "$T/err"
 printf '%0.sapple ' $(seq 200) >long.txt
 small batch long.txt -o long --prompt-syntax plain
 holds "so has one that is too long" 'warning: line 1: .*dropped' "$T/err"

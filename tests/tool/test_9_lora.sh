@@ -61,3 +61,10 @@ small apple -s 1 -o x.png --lora nowhere.safetensors
 refuses 66 "a LoRA that is not there" "nowhere\.safetensors"
 small apple -s 1 -o x.png --lora zero.safetensors:1000
 refuses 64 "a scale past the end" "-100 to 100"
+
+mkdir peft
+cp style.safetensors peft/adapter_model.safetensors
+echo '{"lora_alpha": 8, "r": 4}' >peft/adapter_config.json
+small apple -s 1 -o peft.png --lora peft/adapter_model.safetensors
+gives 0 "a LoRA as PEFT saves it"
+holds "its alpha is not read, and that is said" 'warning: peft/adapter_config\.json is not read: .*lora_alpha / r' "$T/err"

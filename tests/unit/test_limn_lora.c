@@ -11,6 +11,7 @@
 #include "limn.h"
 #include "support/weights.h"
 #include "weights/lora.h"
+#include "weights/lora_told.h"
 
 #define MODEL "tests/golden/tiny-sd15"
 
@@ -294,6 +295,47 @@ static void test_metadata(void **state) {
     assert_true(isnan(factor_by("{\\\"unet.lora_alpha\\\": \\\"x\\\"}", 1)));
 }
 
+/* Alphas of single layers: by the whole name, or the end of it; the first that fits counts. */
+static void test_patterns(void **state) {
+    static const struct {
+        const char *patterns;
+        double factor; /* NAN: refused */
+    } all[] = {
+        {"{}", 0.5},
+        {"{\\\"conv_in\\\": 8}", 2},
+        {"{\\\"^conv_in$\\\": 8}", 2},
+        {"{\\\"in\\\": 8}", 0.5},
+        {"{\\\"x.conv_in\\\": 8, \\\"conv_out\\\": 12}", 0.5},
+        {"{\\\"conv_out\\\": 12, \\\"conv_in\\\": 8, \\\"^conv_in\\\": 4}", 2},
+        {"{\\\"conv_.*\\\": 8}", NAN},
+        {"{\\\"conv_in\\\": \\\"x\\\"}", NAN},
+        {"{\\\"conv_in\\\": -1}", NAN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char text[300];
+        snprintf(text, sizeof text,
+                 "{\\\"unet.lora_alpha\\\": 2, \\\"unet.alpha_pattern\\\": %s, "
+                 "\\\"unet.rank_pattern\\\": {\\\"conv_in\\\": 4}}",
+                 all[i].patterns);
+        const double factor = factor_by(text, 1);
+        if (isnan(all[i].factor) ? !isnan(factor) : factor != all[i].factor)
+            fail_msg("%s gave %g", all[i].patterns, factor);
+    }
+    limn_config *told;
+    limn_error err;
+    static const char text[] = "{\"unet.alpha_pattern\": {\"to_q\": 8, \"a\\\\.to_k\": 4}}";
+    float alpha = 2;
+    bool rooted = false;
+    assert_int_equal(limn_config_read((const uint8_t *)text, strlen(text), "told", &told, &err),
+                     LIMN_OK);
+    limn_lora_told_alpha("told", told, "unet", "mid.attn1.to_q.weight", &alpha, &rooted, &err);
+    assert_true(alpha == 8);
+    limn_lora_told_alpha("told", told, "unet", "a.to_k.weight", &alpha, &rooted, &err);
+    assert_true(alpha == 4 && !rooted);
+    limn_config_free(told);
+}
+
 /* Files that are refused: their tensors, and a part of the sentence. */
 static const struct {
     const char *sentence;
@@ -373,7 +415,8 @@ int main(void) {
         cmocka_unit_test(test_spellings),       cmocka_unit_test(test_names),
         cmocka_unit_test(test_nothing_changes), cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_unknown),         cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_metadata),        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_metadata),        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
