@@ -300,20 +300,27 @@ static void turn(const uint16_t *rows, size_t stride, size_t panel, size_t count
     }
 }
 
+/* Lines that follow each other in `line` go to their places in a panel of the job's matrix, which
+ * begins at its number `panel`: float16 as it is, or as the float32 that it is worth. */
+static void place_lines(const packing *p, const uint16_t *line, size_t count, lines to,
+                        size_t panel) {
+    const limn_pack_job *job = p->job;
+    for (size_t l = 0; l < count; l++, line += to.panel) {
+        const size_t at = panel + next_line(&to);
+        if (!job->half) p->kernels->from_f16(line, to.panel, job->to + at);
+        for (size_t j = 0; j < to.panel && job->half; j += LINE)
+            memcpy(job->half + at + j, line + j, LINE * sizeof *line); /* a size known early */
+    }
+}
+
 /* A whole panel's numbers, `count` of each row, `width` apart in the window, go to its lines. */
-static void pack_panel(const uint16_t *window, size_t width, size_t count, lines to,
-                       uint16_t *panel) {
-    uint16_t turned[LIMN_PANEL_MOST * TURNED], *line = turned;
-    if (to.taps == 1) {
-        turn(window, width, to.panel, count, panel + next_line(&to));
-        return;
-    }
-    turn(window, width, to.panel, count, turned);
-    for (size_t l = 0; l < count; l++) {
-        uint16_t *at = panel + next_line(&to);
-        for (size_t j = 0; j < to.panel; j += LINE, line += LINE)
-            memcpy(at + j, line, LINE * sizeof *line); /* a size that the compiler knows */
-    }
+static void pack_panel(const packing *p, const uint16_t *window, size_t width, size_t count,
+                       lines to, size_t panel) {
+    uint16_t turned[LIMN_PANEL_MOST * TURNED];
+    const bool in_place = p->job->half && to.taps == 1; /* the lines follow each other there too */
+    uint16_t *lines = in_place ? p->job->half + panel + to.channel * to.panel : turned;
+    turn(window, width, to.panel, count, lines);
+    if (!in_place) place_lines(p, lines, count, to, panel);
 }
 
 /* `count` numbers of each of `columns` rows, one row `width` numbers behind the other in the window
@@ -344,8 +351,8 @@ static void pack_window(const packing *p, int row, size_t columns, size_t i, siz
         const size_t count = width - done < TURNED ? width - done : TURNED;
         to.channel = (i + done) / taps;
         to.tap = (i + done) % taps;
-        if (job->half && columns == to.panel)
-            pack_panel(p->half + done, width, count, to, job->half + panel);
+        if (p->half && columns == to.panel)
+            pack_panel(p, p->half + done, width, count, to, panel);
         else
             pack_columns(p, done, width, columns, count, to, first, panel);
     }
@@ -370,17 +377,25 @@ static limn_status pack_rows(const packing *p, int *row) {
     return LIMN_OK;
 }
 
-/* Numbers [i, i + count) of the n-th output of an int8 matrix go to their column of the panel. */
+/* Numbers [i, i + count) of the n-th output of an int8 matrix go to their column of the panel, four
+ * channels of a tap together. */
 static void place_int8(const limn_kernels *kernels, const limn_pack_job *job, size_t n, size_t i,
                        size_t count, const int8_t *numbers) {
-    size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps;
-    size_t fours = (size_t)limn_fours_of(job->k / job->taps);
+    const size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps;
+    const size_t fours = (size_t)limn_fours_of(job->k / job->taps);
     int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+    size_t channel = i / taps, tap = i % taps;
+    int32_t sum = 0;
     for (size_t l = 0; l < count; l++) {
-        size_t at = (i + l) % taps * fours + (i + l) / taps;
-        job->start[n] -= 128 * numbers[l];
+        const size_t at = tap * fours + channel;
+        sum += numbers[l];
         column[at / 4 * 4 * panel + at % 4] = numbers[l];
+        if (++tap == taps) {
+            tap = 0;
+            channel++;
+        }
     }
+    job->start[n] -= 128 * sum;
 }
 
 /* Zeros behind the last channel of each tap. */
