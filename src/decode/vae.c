@@ -3,26 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-/* x becomes the block's result, in x's place. */
-static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
-    if (r->out_c <= r->in_c) {
-        limn_resnet_run_in_place(e, r, x);
-        limn_map_settle(e, mark, x);
-        return;
-    }
-    limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
-    limn_resnet_run(e, r, x, NULL, &out);
-    *x = out;
-    limn_map_settle(e, mark, x);
-}
-
-static void upsample(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x) {
-    limn_map out = limn_map_take(e, x->n, 2 * x->h, 2 * x->w, x->c);
-    limn_conv_run(e, conv, x, out.h, out.w, NULL, &out);
-    *x = out;
-    limn_map_settle(e, mark, x);
-}
-
 /* z = latents / scaling + shift, through the convolution before the decoder where there is one. */
 static limn_map unscale(limn_exec *e, const limn_vae *m, const limn_map *latents) {
     limn_map z = limn_map_take(e, latents->n, latents->h, latents->w, m->latent_c);
@@ -48,12 +28,12 @@ static void decode(limn_exec *e, const limn_vae *m, const limn_map *latents, lim
     limn_conv_run(e, &m->conv_in, &z, z.h, z.w, NULL, &x);
     limn_map_settle(e, mark, &x);
 
-    run_resnet(e, &m->mid_resnet[0], mark, &x);
+    limn_resnet_replace(e, &m->mid_resnet[0], mark, &x);
     if (m->has_mid_attention) limn_vae_attention_run(e, &m->mid_attention, mark, &x);
-    run_resnet(e, &m->mid_resnet[1], mark, &x);
+    limn_resnet_replace(e, &m->mid_resnet[1], mark, &x);
     for (int i = 0; i < m->levels; i++) {
-        for (int k = 0; k <= m->layers; k++) run_resnet(e, &m->up[i].resnet[k], mark, &x);
-        if (m->up[i].resamples) upsample(e, &m->up[i].resample, mark, &x);
+        for (int k = 0; k <= m->layers; k++) limn_resnet_replace(e, &m->up[i].resnet[k], mark, &x);
+        if (m->up[i].resamples) limn_conv_enlarge(e, &m->up[i].resample, mark, &x);
     }
     limn_group_norm_run(e, &m->norm_out, &x, NULL, m->act, &x);
     limn_conv_run(e, &m->conv_out, &x, x.h, x.w, NULL, painted);

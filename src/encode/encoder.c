@@ -2,14 +2,6 @@
 
 #include "base/math.h"
 
-/* x becomes the block's result, in x's place. */
-static void run_resnet(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
-    limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
-    limn_resnet_run(e, r, x, NULL, &out);
-    *x = out;
-    limn_map_settle(e, mark, x);
-}
-
 static void downsample(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x) {
     limn_map out = limn_map_take(e, x->n, x->h / 2, x->w / 2, x->c);
     limn_conv_run(e, conv, x, x->h, x->w, NULL, &out);
@@ -31,12 +23,12 @@ static limn_map run_network(limn_exec *e, const limn_encoder *m, const limn_map 
     limn_map x = limn_map_take(e, picture->n, picture->h, picture->w, m->channels[0]);
     limn_conv_run(e, &m->conv_in, picture, picture->h, picture->w, NULL, &x);
     for (int i = 0; i < m->levels; i++) {
-        for (int k = 0; k < m->layers; k++) run_resnet(e, &m->down[i].resnet[k], mark, &x);
+        for (int k = 0; k < m->layers; k++) limn_resnet_replace(e, &m->down[i].resnet[k], mark, &x);
         if (m->down[i].resamples) downsample(e, &m->down[i].resample, mark, &x);
     }
-    run_resnet(e, &m->mid_resnet[0], mark, &x);
+    limn_resnet_replace(e, &m->mid_resnet[0], mark, &x);
     if (m->has_mid_attention) limn_vae_attention_run(e, &m->mid_attention, mark, &x);
-    run_resnet(e, &m->mid_resnet[1], mark, &x);
+    limn_resnet_replace(e, &m->mid_resnet[1], mark, &x);
     limn_group_norm_run(e, &m->norm_out, &x, NULL, m->act, &x);
     convolve(e, &m->conv_out, mark, &x);
     if (m->has_quant) convolve(e, &m->quant, mark, &x);

@@ -157,12 +157,14 @@ typedef struct limn_kernels {
                        float *out);
 
     /* sum[i] and square[i], for i < c: the sums of x and of x squared down a column of `pixels`
-     * rows of c, in double, pixel by pixel. */
-    void (*column_sums)(const float *x, int pixels, int c, double *sum, double *square);
+     * rows of c, x_stride floats apart, in double, pixel by pixel. */
+    void (*column_sums)(const float *x, size_t x_stride, int pixels, int c, double *sum,
+                        double *square);
 
-    /* out[p][i] = act(fma(x[p][i], scale[i], shift[i])) over `pixels` rows of c. */
-    void (*scale_shift)(const float *x, int pixels, int c, const float *scale, const float *shift,
-                        limn_activation act, float *out);
+    /* out[p][i] = act(fma(x[p][i], scale[i], shift[i])) over `pixels` rows of c; x's are x_stride
+     * floats apart, out's follow each other. */
+    void (*scale_shift)(const float *x, size_t x_stride, int pixels, int c, const float *scale,
+                        const float *shift, limn_activation act, float *out);
 
     /* The three transforms of Winograd's convolution F(4x4, 3x3); see plain/winograd.h.
      *   input    pixel [36] points at a 6 x 6 window's pixels, c channels each; out[p x stride + i]

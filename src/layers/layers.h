@@ -226,16 +226,11 @@ void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t 
 void limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h, int up_w,
                    const limn_finish *finish, limn_map *out);
 
-/* A convolution of the same size over act(norm(x)): bit by bit what limn_group_norm_run and
- * limn_conv_run give one after the other, but the normed map is never there as a whole.
- * finish->residual may be the output itself. */
-void limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
-                        const limn_conv *conv, const limn_map *x, const limn_finish *finish,
-                        limn_map *out);
-
-/* x becomes w x in its own place, pixel by pixel: a 1x1 convolution to as many channels as x has,
- * or fewer. */
-void limn_pointwise_run(limn_exec *e, const limn_matrix *w, limn_map *x);
+/* x becomes conv x, where x has first been brought to twice its sides by nearest neighbour: bit by
+ * bit what limn_conv_run gives. x is the workspace's newest block above `mark`, and is slid down to
+ * it. Where the convolution suits Winograd's method and keeps the channels, no more memory is taken
+ * than the result's. */
+void limn_conv_enlarge(limn_exec *e, const limn_conv *conv, size_t mark, limn_map *x);
 
 /* The output's height or width for an input of `size`: (size + 2 pad - kernel) / stride + 1. */
 int limn_conv_size(const limn_conv *conv, int size);

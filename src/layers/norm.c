@@ -35,6 +35,7 @@ typedef struct group_work {
     const limn_kernels *k;
     const limn_norm *norm;
     const limn_map *x;
+    size_t x_stride; /* floats between x's pixels */
     limn_map *out;
     const float *modulation; /* [n, 2c] or NULL */
     limn_activation act;
@@ -43,10 +44,10 @@ typedef struct group_work {
     float *scale, *shift; /* [n, c] */
 } group_work;
 
-/* The pixels of the i-th chunk, and the first number of it. */
+/* How many pixels the i-th chunk has, and the first of them. */
 static int chunk_of(const group_work *g, int i, size_t *first) {
     int pixels = (int)limn_map_pixels(g->x), begin = i % g->chunks * CHUNK_PIXELS;
-    *first = ((size_t)(i / g->chunks) * (size_t)pixels + (size_t)begin) * (size_t)g->x->c;
+    *first = (size_t)(i / g->chunks) * (size_t)pixels + (size_t)begin;
     return pixels - begin < CHUNK_PIXELS ? pixels - begin : CHUNK_PIXELS;
 }
 
@@ -54,15 +55,16 @@ static void sums_task(void *ctx, int i) {
     const group_work *g = ctx;
     size_t first, at = (size_t)i * (size_t)g->x->c;
     int pixels = chunk_of(g, i, &first);
-    g->k->column_sums(g->x->v + first, pixels, g->x->c, g->sum + at, g->square + at);
+    g->k->column_sums(g->x->v + first * g->x_stride, g->x_stride, pixels, g->x->c, g->sum + at,
+                      g->square + at);
 }
 
 static void apply_task(void *ctx, int i) {
     const group_work *g = ctx;
-    size_t first, image = (size_t)(i / g->chunks) * (size_t)g->x->c;
+    size_t first, c = (size_t)g->x->c, image = (size_t)(i / g->chunks) * c;
     int pixels = chunk_of(g, i, &first);
-    g->k->scale_shift(g->x->v + first, pixels, g->x->c, g->scale + image, g->shift + image, g->act,
-                      g->out->v + first);
+    g->k->scale_shift(g->x->v + first * c, c, pixels, g->x->c, g->scale + image, g->shift + image,
+                      g->act, g->out->v + first * c);
 }
 
 /* From sums to one scale and shift for each channel: (x - mean) rstd gamma + beta. */
@@ -95,9 +97,10 @@ static int chunks_of(const limn_map *x) {
 }
 
 limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn_map *x,
-                                 const float *modulation) {
+                                 size_t x_stride, const float *modulation) {
     size_t images = (size_t)x->n, c = (size_t)x->c;
-    group_work g = {.k = e->k, .norm = norm, .x = x, .modulation = modulation};
+    group_work g = {.k = e->k, .norm = norm, .x = x, .x_stride = x_stride};
+    g.modulation = modulation;
     g.chunks = chunks_of(x);
     g.scale = limn_arena_floats(e->ws, images * c);
     g.shift = limn_arena_floats(e->ws, images * c);
@@ -124,7 +127,7 @@ void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn
 void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
                          const float *modulation, limn_activation act, limn_map *out) {
     size_t mark = limn_arena_mark(e->ws);
-    limn_affine a = limn_group_norm_fold(e, norm, x, modulation);
+    limn_affine a = limn_group_norm_fold(e, norm, x, (size_t)x->c, modulation);
     a.act = act;
     limn_affine_run(e, &a, x, out);
     limn_arena_release(e->ws, mark);

@@ -266,7 +266,7 @@ int limn_conv_size(const limn_conv *conv, int size) {
     return (size + 2 * conv->pad - conv->kernel) / conv->stride + 1;
 }
 
-static limn_rows window_of(const limn_conv *conv, const limn_map *x, int up_h, int up_w,
+limn_rows limn_conv_window(const limn_conv *conv, const limn_map *x, int up_h, int up_w,
                            const limn_map *out) {
     return (limn_rows){.x = x->v,
                        .images = x->n,
@@ -285,62 +285,10 @@ static limn_rows window_of(const limn_conv *conv, const limn_map *x, int up_h, i
 
 void limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x, int up_h, int up_w,
                    const limn_finish *finish, limn_map *out) {
-    limn_rows window = window_of(conv, x, up_h, up_w, out);
+    limn_rows window = limn_conv_window(conv, x, up_h, up_w, out);
+    const limn_place place = {.v = out->v, .pixel_stride = (size_t)out->c};
     if (limn_winograd_suits(conv, out))
-        limn_winograd_run(e, conv, &window, NULL, finish, out->v);
+        limn_winograd_run(e, conv, &window, NULL, finish, &place);
     else
         limn_product_run(e, &conv->matrix, &window, finish, out->v);
-}
-
-void limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
-                        const limn_conv *conv, const limn_map *x, const limn_finish *finish,
-                        limn_map *out) {
-    size_t mark = limn_arena_mark(e->ws);
-    limn_affine before = limn_group_norm_fold(e, norm, x, NULL);
-    before.act = act;
-    limn_rows window = window_of(conv, x, x->h, x->w, out);
-    if (limn_winograd_suits(conv, out)) {
-        limn_winograd_run(e, conv, &window, &before, finish, out->v);
-    } else {
-        limn_map normed = limn_map_take(e, x->n, x->h, x->w, x->c);
-        limn_map sum = limn_map_take(e, out->n, out->h, out->w, out->c);
-        limn_affine_run(e, &before, x, &normed);
-        window.x = normed.v;
-        limn_product_run(e, &conv->matrix, &window, finish, sum.v);
-        if (!limn_exec_measuring(e)) memcpy(out->v, sum.v, limn_map_count(out) * sizeof *out->v);
-    }
-    limn_arena_release(e->ws, mark);
-}
-
-/* Pixels of limn_pointwise_run at a time, and of one task that moves them. */
-#define STAGED_PIXELS 4096
-#define MOVED_PIXELS  256
-
-/* Results on their way to their place. */
-typedef struct moving {
-    const float *from;
-    float *to;
-    size_t count, c; /* pixels, and what each has */
-} moving;
-
-static void move_task(void *ctx, int i) {
-    const moving *m = ctx;
-    size_t first = (size_t)i * MOVED_PIXELS, left = m->count - first;
-    size_t count = left < MOVED_PIXELS ? left : MOVED_PIXELS;
-    memcpy(m->to + first * m->c, m->from + first * m->c, count * m->c * sizeof *m->to);
-}
-
-void limn_pointwise_run(limn_exec *e, const limn_matrix *w, limn_map *x) {
-    size_t mark = limn_arena_mark(e->ws), pixels = (size_t)x->n * limn_map_pixels(x);
-    size_t n = (size_t)w->n, c = (size_t)x->c;
-    size_t staged = pixels < STAGED_PIXELS ? pixels : STAGED_PIXELS;
-    moving m = {.from = limn_arena_floats(e->ws, staged * n), .to = x->v, .c = n};
-    for (size_t at = 0; at < pixels; at += m.count, m.to += m.count * n) {
-        m.count = pixels - at < staged ? pixels - at : staged;
-        limn_linear_run(e, w, x->v + at * c, c, m.count, NULL, (float *)m.from);
-        if (!limn_exec_measuring(e))
-            limn_team_loop(e->team, limn_parts((int)m.count, MOVED_PIXELS), move_task, &m);
-    }
-    x->c = w->n;
-    limn_arena_release(e->ws, mark);
 }

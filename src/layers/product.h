@@ -77,9 +77,10 @@ typedef struct limn_affine {
     limn_activation act;
 } limn_affine;
 
-/* The scales and shifts of limn_group_norm_run, in memory from the workspace; act is NONE. */
+/* The scales and shifts of limn_group_norm_run, in memory from the workspace; act is NONE. x's
+ * pixels are x_stride floats apart. */
 limn_affine limn_group_norm_fold(limn_exec *e, const limn_norm *norm, const limn_map *x,
-                                 const float *modulation);
+                                 size_t x_stride, const float *modulation);
 
 /* Applies them; out may be x. */
 void limn_affine_run(limn_exec *e, const limn_affine *a, const limn_map *x, limn_map *out);
@@ -94,11 +95,43 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
  * part of the contract. */
 bool limn_winograd_suits(const limn_conv *conv, const limn_map *out);
 
+/* Where a convolution's results go: pixel p's to v + p x pixel_stride. By Winograd's method they
+ * may lie where something else lay that has been read: it goes down the picture by blocks of whole
+ * rows and reads a block's windows before it writes. Behind a norm it comes back to no pixel, so
+ * that results may take their pixels' places; else to the row above a block. */
+typedef struct limn_place {
+    float *v;
+    size_t pixel_stride;       /* floats between pixels: as many as they have channels, or more */
+    const limn_matrix *beside; /* NULL; or, behind a norm, w: then w x of each pixel as it lies
+                                * there, without norm and neighbours, goes behind its results */
+} limn_place;
+
+/* What a convolution reads: x, brought to up_h x up_w, for results of out's size. */
+limn_rows limn_conv_window(const limn_conv *conv, const limn_map *x, int up_h, int up_w,
+                           const limn_map *out);
+
 /* What limn_product_run computes, by F(4x4, 3x3): a quarter of the multiplications, rounded
- * differently; finish->residual may be the output itself. Where `before` is not NULL it is applied
- * to the pixels as they are read, a few rows at a time (and they are not enlarged).
- * Source: Lavin and Gray 2016. */
+ * differently. Where `before` is not NULL it is applied to the pixels as they are read, a few rows
+ * at a time (and they are not enlarged). finish->residual lies as the output does, and may be the
+ * output itself or lie between its pixels. Source: Lavin and Gray 2016. */
 void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
-                       const limn_affine *before, const limn_finish *finish, float *out);
+                       const limn_affine *before, const limn_finish *finish, const limn_place *out);
+
+/* A convolution of the same size over act(norm(x)): bit by bit what limn_group_norm_run and
+ * limn_conv_run give one after the other, but the normed map is never there as a whole. x's pixels
+ * are x_stride floats apart. finish->residual may be the output itself. Where Winograd's method
+ * does not suit, x and its place are dense, and nothing goes beside. */
+void limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
+                        const limn_conv *conv, const limn_map *x, size_t x_stride,
+                        const limn_finish *finish, const limn_place *out);
+
+/* out[p] = w x[p] for each pixel p, by rows that are x_stride and out_stride floats apart. A
+ * pixel's result may lie where that pixel lies, or before it. */
+void limn_pointwise_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
+                        size_t pixels, float *out, size_t out_stride);
+
+/* Moves the pixels of x, x_stride floats apart, up to each other, in x's place. x_stride is at
+ * least twice x->c. */
+void limn_map_close_up(limn_exec *e, const limn_map *x, size_t x_stride);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "layers/product.h"
+
 limn_resnet limn_load_resnet(limn_loader *ld, const char *name, const limn_resnet_form *form,
                              int in_c, int out_c) {
     limn_resnet r = {.in_c = in_c, .out_c = out_c, .act = form->act};
@@ -51,12 +53,56 @@ void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, cons
     limn_arena_release(e->ws, mark);
 }
 
-void limn_resnet_run_in_place(limn_exec *e, const limn_resnet *r, limn_map *x) {
-    size_t mark = limn_arena_mark(e->ws);
+/* Whether what the first convolution and the shortcut give has room in x's place. */
+static bool halves(const limn_resnet *r, const limn_map *x) {
+    return 2 * r->out_c <= r->in_c && limn_winograd_suits(&r->conv1, x) &&
+           limn_winograd_suits(&r->conv2, x) && !r->shortcut.matrix.int8;
+}
+
+/* Side by side in each pixel's old place lie first x, then h and the shortcut, then the result and
+ * the shortcut. */
+static void run_halves(limn_exec *e, const limn_resnet *r, limn_map *x) {
+    size_t in_c = (size_t)x->c, out_c = (size_t)r->out_c;
+    limn_map h = {x->v, x->n, x->h, x->w, r->out_c};
+    limn_place place = {.v = x->v, .pixel_stride = in_c, .beside = &r->shortcut.matrix};
+    limn_norm_conv_run(e, &r->norm1, r->act, &r->conv1, x, in_c, NULL, &place);
+    place.beside = NULL;
+    const limn_finish last = {.residual = limn_exec_measuring(e) ? NULL : x->v + out_c};
+    limn_norm_conv_run(e, &r->norm2, r->act, &r->conv2, &h, in_c, &last, &place);
+    limn_map_close_up(e, &h, in_c);
+    *x = h;
+}
+
+/* h is a map of its own; the shortcut and the result take x's place one after the other. */
+static void run_two_maps(limn_exec *e, const limn_resnet *r, limn_map *x) {
+    size_t mark = limn_arena_mark(e->ws), in_c = (size_t)x->c, out_c = (size_t)r->out_c;
     limn_map h = limn_map_take(e, x->n, x->h, x->w, r->out_c);
-    limn_norm_conv_run(e, &r->norm1, r->act, &r->conv1, x, NULL, &h);
-    if (r->in_c != r->out_c) limn_pointwise_run(e, &r->shortcut.matrix, x);
+    const limn_place first = {.v = h.v, .pixel_stride = out_c};
+    limn_norm_conv_run(e, &r->norm1, r->act, &r->conv1, x, in_c, NULL, &first);
+    if (r->in_c != r->out_c)
+        limn_pointwise_run(e, &r->shortcut.matrix, x->v, in_c, (size_t)x->n * limn_map_pixels(x),
+                           x->v, out_c);
     const limn_finish last = {.residual = x->v};
-    limn_norm_conv_run(e, &r->norm2, r->act, &r->conv2, &h, &last, x);
+    const limn_place second = {.v = x->v, .pixel_stride = out_c};
+    limn_norm_conv_run(e, &r->norm2, r->act, &r->conv2, &h, out_c, &last, &second);
+    x->c = r->out_c;
     limn_arena_release(e->ws, mark);
+}
+
+void limn_resnet_run_in_place(limn_exec *e, const limn_resnet *r, limn_map *x) {
+    if (halves(r, x))
+        run_halves(e, r, x);
+    else
+        run_two_maps(e, r, x);
+}
+
+void limn_resnet_replace(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x) {
+    if (r->out_c <= r->in_c) {
+        limn_resnet_run_in_place(e, r, x);
+    } else {
+        limn_map out = limn_map_take(e, x->n, x->h, x->w, r->out_c);
+        limn_resnet_run(e, r, x, NULL, &out);
+        *x = out;
+    }
+    limn_map_settle(e, mark, x);
 }

@@ -34,7 +34,12 @@ void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, cons
                      limn_map *out);
 
 /* The same in x's place, for a block that takes no time and has no more channels out than in: x
- * [n, h, w, in_c] becomes [n, h, w, out_c]. The bits are the same, the memory is far less. */
+ * [n, h, w, in_c] becomes [n, h, w, out_c]. The bits are the same, the memory is far less: one map
+ * of out_c beside x, or none where out_c is half of in_c or less and Winograd's method suits. */
 void limn_resnet_run_in_place(limn_exec *e, const limn_resnet *r, limn_map *x);
+
+/* x, the workspace's newest block above `mark`, becomes the result of a block that takes no time,
+ * and is slid down to `mark`; in as little memory as the block can be run in. */
+void limn_resnet_replace(limn_exec *e, const limn_resnet *r, size_t mark, limn_map *x);
 
 #endif

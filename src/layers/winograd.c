@@ -13,7 +13,11 @@
  *
  * Where a norm comes before the convolution, its pixels are made a few rows at a time: the stripe
  * that a block's windows lie in. What two stripes share is kept, so that each pixel is normed
- * once. */
+ * once.
+ *
+ * Blocks are whole rows of tiles, from the top of the first image to the end of the last, and have
+ * read all their windows before they write. Behind a norm, what the next block needs of this one's
+ * pixels is in the stripe: so the results may take their input's place. */
 #include "layers/product.h"
 
 #include <string.h>
@@ -46,7 +50,7 @@ typedef struct wino {
     const limn_conv *conv;
     const limn_rows *rows;
     const limn_finish *finish;
-    float *out;
+    const limn_place *out;
     int tiles_w, tiles_image;            /* tiles in a row, and in one image */
     int tile0, tiles;                    /* the block under way */
     int panel0, panels;                  /* the group under way */
@@ -86,7 +90,8 @@ static void stripe_task(void *ctx, int task) {
     size_t from = ((size_t)s->image * (size_t)r->h + (size_t)s->fresh) * wide;
     const float *x = r->x + (from + (size_t)first) * r->pixel_stride;
     float *out = s->v + (at + (size_t)first) * c;
-    w->kernels->scale_shift(x, count, r->c, s->before->scale + (size_t)s->image * c,
+    w->kernels->scale_shift(x, r->pixel_stride, count, r->c,
+                            s->before->scale + (size_t)s->image * c,
                             s->before->shift + (size_t)s->image * c, s->before->act, out);
 }
 
@@ -184,11 +189,11 @@ static void finish_pixel(const wino *w, int image, size_t pixel, float *sums) {
     int columns = limn_least(w->panels * k->panel, matrix->n - (int)column);
     const float *bias = matrix->bias ? matrix->bias + column : NULL;
     const float *own = f->bias ? f->bias + (size_t)image * n + column : NULL;
-    float *out = w->out + pixel * n + column, *to = f->residual ? sums : out;
+    size_t at = pixel * w->out->pixel_stride + column;
+    float *out = w->out->v + at, *to = f->residual ? sums : out;
     k->finish(sums, bias, own ? LIMN_ACT_NONE : f->act, NULL, columns, to);
     if (own) k->finish(to, own, f->act, NULL, columns, to);
-    if (f->residual)
-        k->finish(f->residual + pixel * n + column, sums, LIMN_ACT_NONE, NULL, columns, out);
+    if (f->residual) k->finish(f->residual + at, sums, LIMN_ACT_NONE, NULL, columns, out);
     if (f->last != LIMN_ACT_NONE) k->finish(out, NULL, f->last, NULL, columns, out);
 }
 
@@ -243,12 +248,37 @@ static void make_windows(limn_exec *e, wino *w) {
     limn_team_loop(e->team, limn_parts(w->tiles, TASK_TILES), input_task, w);
 }
 
-/* Tiles in a block: behind a norm whole rows of one image, so that stripes are. */
+/* What goes beside the results of the block under way, which lies in one image. */
+static void run_beside(limn_exec *e, const wino *w) {
+    const limn_rows *r = w->rows;
+    const limn_place *to = w->out;
+    int image, y, last, x;
+    tile_at(w, w->tile0, &image, &y, &x);
+    tile_at(w, w->tile0 + w->tiles - 1, &image, &last, &x);
+    size_t rows = (size_t)limn_least(last + 4, r->h) - (size_t)y;
+    size_t first = ((size_t)image * (size_t)r->h + (size_t)y) * (size_t)r->w;
+    limn_pointwise_run(e, to->beside, r->x + first * r->pixel_stride, r->pixel_stride,
+                       rows * (size_t)r->w, to->v + first * to->pixel_stride + w->conv->matrix.n,
+                       to->pixel_stride);
+}
+
+static void run_block(limn_exec *e, wino *w, bool kept) {
+    int panels = limn_parts(w->conv->matrix.n, w->kernels->panel);
+    int group = GROUP_COLUMNS / w->kernels->panel;
+    bool goes_on = limn_exec_goes_on(e);
+    if (goes_on) make_windows(e, w);
+    if (w->out->beside) run_beside(e, w);
+    for (w->panel0 = 0; w->panel0 < panels && goes_on; w->panel0 += group) {
+        w->panels = limn_least(group, panels - w->panel0);
+        run_group(e, w, kept);
+    }
+}
+
+/* Tiles in a block: behind a norm of one image, so that its stripe is. */
 static int block_of(const wino *w, bool kept) {
-    int all = w->tiles_image * w->rows->images, most = kept ? KEPT_TILES : BLOCK_TILES;
-    if (!w->stripe.before) return limn_least(all, most);
-    int rows = most / w->tiles_w;
-    return limn_least(w->tiles_image, (rows > 0 ? rows : 1) * w->tiles_w);
+    int most = kept ? KEPT_TILES : BLOCK_TILES, rows = most / w->tiles_w;
+    int all = w->stripe.before ? w->tiles_image : w->tiles_image * w->rows->images;
+    return limn_least(all, (rows > 0 ? rows : 1) * w->tiles_w);
 }
 
 /* The workspace for blocks of so many tiles and groups of so many columns. */
@@ -261,7 +291,8 @@ static void take_room(limn_exec *e, wino *w, int block, size_t width, size_t u_c
 }
 
 void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *rows,
-                       const limn_affine *before, const limn_finish *finish, float *out) {
+                       const limn_affine *before, const limn_finish *finish,
+                       const limn_place *out) {
     size_t mark = limn_arena_mark(e->ws), c = (size_t)conv->c;
     wino w = {.kernels = e->k, .conv = conv, .rows = rows, .finish = finish, .out = out};
     w.stripe = (stripe){.before = before, .image = -1};
@@ -275,16 +306,12 @@ void limn_winograd_run(limn_exec *e, const limn_conv *conv, const limn_rows *row
     take_room(e, &w, block, (size_t)(group * panel), (size_t)((kept ? panels : group) * panel));
     e->flop += 18.0 * rows->images * rows->out_h * rows->out_w * conv->matrix.n * conv->c;
     if (kept && limn_exec_goes_on(e)) make_weights(e, &w, 0, panels);
-    for (w.tile0 = 0; w.tile0 < all && limn_exec_goes_on(e); w.tile0 += w.tiles) {
+    for (w.tile0 = 0; w.tile0 < all; w.tile0 += w.tiles) {
         w.tiles = limn_least(block, all - w.tile0);
         /* A stripe is of one image. */
         int left = w.tiles_image - w.tile0 % w.tiles_image;
         if (before) w.tiles = limn_least(w.tiles, left);
-        make_windows(e, &w);
-        for (w.panel0 = 0; w.panel0 < panels; w.panel0 += group) {
-            w.panels = limn_least(group, panels - w.panel0);
-            run_group(e, &w, kept);
-        }
+        run_block(e, &w, kept);
     }
     limn_arena_release(e->ws, mark);
 }

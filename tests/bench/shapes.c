@@ -11,6 +11,7 @@
 #include "bench/bench.h"
 #include "decode/vae.h"
 #include "denoise/unet.h"
+#include "layers/product.h"
 #include "render/invent.h"
 #include "text/text.h"
 
@@ -99,19 +100,19 @@ void __wrap_limn_conv_run(limn_exec *e, const limn_conv *conv, const limn_map *x
 
 /* Both in one: two rows of the table. */
 void __real_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
-                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
-                               limn_map *out);
+                               const limn_conv *conv, const limn_map *x, size_t x_stride,
+                               const limn_finish *finish, const limn_place *out);
 void __wrap_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
-                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
-                               limn_map *out);
+                               const limn_conv *conv, const limn_map *x, size_t x_stride,
+                               const limn_finish *finish, const limn_place *out);
 void __wrap_limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
-                               const limn_conv *conv, const limn_map *x, const limn_finish *finish,
-                               limn_map *out) {
+                               const limn_conv *conv, const limn_map *x, size_t x_stride,
+                               const limn_finish *finish, const limn_place *out) {
     if (recording) {
         record_group_norm(norm, x, act);
-        record_conv(conv, x, x->h, x->w, out);
+        record_conv(conv, x, x->h, x->w, x);
     }
-    __real_limn_norm_conv_run(e, norm, act, conv, x, finish, out);
+    __real_limn_norm_conv_run(e, norm, act, conv, x, x_stride, finish, out);
 }
 
 void __real_limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int tokens,

@@ -402,15 +402,21 @@ static void test_layer_norm(void **state) {
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
+/* Numbers for so many rows of c, `stride` apart: nothing may be read behind the last. */
+static guarded random_rows(uint64_t *random, int pixels, int c, size_t stride, int kind) {
+    return random_floats(random, (numbers)kind, (size_t)(pixels - 1) * stride + (size_t)c);
+}
+
 static void check_column_sums(uint64_t *random, int pixels, int c, int kind) {
-    guarded x = random_floats(random, (numbers)kind, (size_t)(pixels * c));
+    size_t stride = (size_t)(kind % 2 ? 2 * c : c);
+    guarded x = random_rows(random, pixels, c, stride, kind);
     guarded sum = guarded_take((size_t)c, sizeof(double));
     guarded square = guarded_take((size_t)c, sizeof(double));
-    reference()->column_sums(x.f, pixels, c, sum.d, square.d);
+    reference()->column_sums(x.f, stride, pixels, c, sum.d, square.d);
     for (int i = 1; i < level_count(); i++) {
         guarded s = guarded_take((size_t)c, sizeof(double));
         guarded q = guarded_take((size_t)c, sizeof(double));
-        level_at(i)->column_sums(x.f, pixels, c, s.d, q.d);
+        level_at(i)->column_sums(x.f, stride, pixels, c, s.d, q.d);
         if (doubles_differ(sum.d, s.d, sum.count) < sum.count ||
             doubles_differ(square.d, q.d, sum.count) < sum.count)
             fail_msg("%s: column_sums of %d pixels of %d, numbers of kind %d", level_at(i)->level,
@@ -423,23 +429,27 @@ static void check_column_sums(uint64_t *random, int pixels, int c, int kind) {
     guarded_free(&square);
 }
 
-static guarded run_scale_shift(const limn_kernels *k, const guarded *x, int pixels, int c,
+static guarded run_scale_shift(const limn_kernels *k, const guarded *x, size_t stride, int pixels,
                                const guarded *scale, const guarded *shift, int act, bool in_place) {
-    guarded out = guarded_take(x->count, sizeof(float));
+    int c = (int)scale->count;
+    guarded out = guarded_take((size_t)(pixels * c), sizeof(float));
     if (in_place) memcpy(out.f, x->f, x->count * sizeof(float));
-    k->scale_shift(in_place ? out.f : x->f, pixels, c, scale->f, shift->f, (limn_activation)act,
-                   out.f);
+    k->scale_shift(in_place ? out.f : x->f, stride, pixels, c, scale->f, shift->f,
+                   (limn_activation)act, out.f);
     return out;
 }
 
 static void check_scale_shift(uint64_t *random, int pixels, int c, int kind) {
-    guarded x = random_floats(random, (numbers)kind, (size_t)(pixels * c));
+    size_t stride = (size_t)(kind % 2 ? 2 * c : c);
+    guarded x = random_rows(random, pixels, c, stride, kind);
     guarded scale = random_floats(random, (numbers)kind, (size_t)c);
     guarded shift = random_floats(random, NUMBERS_PLAIN, (size_t)c);
     for (int act = LIMN_ACT_NONE; act <= LIMN_ACT_RELU; act++) {
-        guarded want = run_scale_shift(reference(), &x, pixels, c, &scale, &shift, act, false);
+        bool in_place = act & 1 && stride == (size_t)c;
+        guarded want = run_scale_shift(reference(), &x, stride, pixels, &scale, &shift, act, false);
         for (int i = 1; i < level_count(); i++) {
-            guarded got = run_scale_shift(level_at(i), &x, pixels, c, &scale, &shift, act, act & 1);
+            guarded got =
+                run_scale_shift(level_at(i), &x, stride, pixels, &scale, &shift, act, in_place);
             check_same("scale_shift", level_at(i), c, kind, &want, &got);
         }
         guarded_free(&want);

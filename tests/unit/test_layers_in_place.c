@@ -1,5 +1,6 @@
 /* Layers that are run in a small space give bit by bit what they give in a large one: norm and
- * convolution in one, the residual block and the 1x1 convolution in the place of their input. */
+ * convolution in one, the residual block, the 1x1 convolution and the one that enlarges in the
+ * place of their input. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,19 +111,81 @@ static void test_resnet(void **state) {
     }
 }
 
-/* What a place costs: of the maps there is one beside x, whatever the size. */
+/* The bytes of a map, of which `plan` may have seen 1/8 more. */
+static void check_peak(const limn_arena *plan, const shape *s, int c) {
+    size_t map = (size_t)s->n * (size_t)s->h * (size_t)s->w * (size_t)c * sizeof(float);
+    assert_in_range(plan->peak, map, map + map / 8);
+}
+
+/* What a place costs: x itself where that has room for both halves, else one map beside it. */
 static void test_memory(void **state) {
     (void)state;
-    const shape s = {1, 512, 512, 256, 128};
+    const shape narrow = {1, 512, 512, 256, 128}, even = {1, 512, 512, 128, 128};
     uint64_t random = 6;
+    for (int i = 0; i < 2; i++) {
+        const shape *s = i == 0 ? &narrow : &even;
+        block b;
+        block_open(s, &random, &b);
+        limn_arena plan = limn_arena_measure();
+        limn_exec e = {.k = limn_kernels_pick(), .ws = &plan};
+        limn_map x = limn_map_take(&e, s->n, s->h, s->w, s->in_c);
+        limn_resnet_replace(&e, &b.resnet, 0, &x);
+        check_peak(&plan, s, 256);
+        block_close(&b);
+    }
+}
+
+/* ---- enlarging ---------------------------------------------------------------------------------
+ */
+
+static void run_enlarging(void *ctx, limn_team *team) {
+    const both *t = ctx;
+    const shape *s = t->s;
+    limn_exec e = {.k = limn_kernels_pick(), .ws = &t->b->ws, .team = team};
+    const limn_conv *conv = &t->b->resnet.conv1;
+    limn_map want = limn_map_take(&e, s->n, 2 * s->h, 2 * s->w, s->out_c);
+    size_t mark = limn_arena_mark(e.ws);
+    limn_map x = limn_map_take(&e, s->n, s->h, s->w, s->in_c);
+    random_fill(t->random, NUMBERS_PLAIN, x.v, limn_map_count(&x));
+    limn_conv_run(&e, conv, &x, want.h, want.w, NULL, &want);
+    limn_conv_enlarge(&e, conv, mark, &x);
+    assert_true(x.h == want.h && x.w == want.w && x.c == want.c);
+    if (memcmp(x.v, want.v, limn_map_count(&want) * sizeof *x.v) != 0)
+        fail_msg("%d images %d x %d enlarged, %d to %d channels: other bits", s->n, s->h, s->w,
+                 s->in_c, s->out_c);
+    limn_arena_release(e.ws, 0);
+}
+
+/* One block and many, sides of 4, 6 and 2 more than multiples of tiles, more than one image, other
+ * channels, and what does not suit Winograd's method. */
+static void test_enlarging(void **state) {
+    (void)state;
+    static const shape some[] = {
+        {1, 4, 4, 32, 32},   {1, 61, 33, 32, 32}, {2, 37, 50, 32, 32}, {3, 5, 7, 32, 32},
+        {1, 9, 540, 32, 32}, {1, 31, 20, 64, 32}, {1, 3, 3, 32, 32},   {2, 12, 12, 16, 16},
+    };
+    uint64_t random = 7;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        block b;
+        block_open(&some[i], &random, &b);
+        for (int threads = 1; threads <= 3; threads += 2)
+            limn_team_run(threads, run_enlarging, &(both){&b, &some[i], &random});
+        block_close(&b);
+    }
+}
+
+/* What it costs: the result. */
+static void test_enlarging_memory(void **state) {
+    (void)state;
+    const shape s = {1, 256, 256, 256, 256}, large = {1, 512, 512, 256, 256};
+    uint64_t random = 8;
     block b;
     block_open(&s, &random, &b);
     limn_arena plan = limn_arena_measure();
     limn_exec e = {.k = limn_kernels_pick(), .ws = &plan};
     limn_map x = limn_map_take(&e, s.n, s.h, s.w, s.in_c);
-    limn_resnet_run_in_place(&e, &b.resnet, &x);
-    size_t maps = (size_t)s.h * (size_t)s.w * (size_t)(s.in_c + s.out_c) * sizeof(float);
-    assert_in_range(plan.peak, maps, maps + maps / 20);
+    limn_conv_enlarge(&e, &b.resnet.conv1, 0, &x);
+    check_peak(&plan, &large, 256);
     block_close(&b);
 }
 
@@ -130,6 +193,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resnet),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_enlarging),
+        cmocka_unit_test(test_enlarging_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

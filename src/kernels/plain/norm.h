@@ -74,13 +74,13 @@ static void limn_plain_layer_norm(const float *x, int d, float eps, const float 
 }
 
 /* In double the square of a float is exact, so this is the same with and without fma. */
-static void limn_plain_column_sums(const float *restrict x, int pixels, int c, double *restrict sum,
-                                   double *restrict square) {
+static void limn_plain_column_sums(const float *restrict x, size_t x_stride, int pixels, int c,
+                                   double *restrict sum, double *restrict square) {
     int i = 0;
     for (; i + LIMN_LANES <= c; i += LIMN_LANES) {
         double s[LIMN_LANES] = {0}, q[LIMN_LANES] = {0};
         for (int p = 0; p < pixels; p++) {
-            const float *row = x + (size_t)p * (size_t)c + i;
+            const float *row = x + (size_t)p * x_stride + i;
             for (int l = 0; l < LIMN_LANES; l++) {
                 double v = row[l];
                 s[l] += v;
@@ -93,7 +93,7 @@ static void limn_plain_column_sums(const float *restrict x, int pixels, int c, d
     for (; i < c; i++) {
         double s = 0, q = 0;
         for (int p = 0; p < pixels; p++) {
-            double v = x[(size_t)p * (size_t)c + i];
+            double v = x[(size_t)p * x_stride + (size_t)i];
             s += v;
             q += v * v;
         }
@@ -102,10 +102,11 @@ static void limn_plain_column_sums(const float *restrict x, int pixels, int c, d
     }
 }
 
-static void limn_plain_scale_shift(const float *x, int pixels, int c, const float *scale,
-                                   const float *shift, limn_activation act, float *out) {
+static void limn_plain_scale_shift(const float *x, size_t x_stride, int pixels, int c,
+                                   const float *scale, const float *shift, limn_activation act,
+                                   float *out) {
     for (int p = 0; p < pixels; p++) {
-        const float *in = x + (size_t)p * (size_t)c;
+        const float *in = x + (size_t)p * x_stride;
         float *to = out + (size_t)p * (size_t)c;
         for (int i = 0; i < c; i++) to[i] = fmaf(in[i], scale[i], shift[i]);
         limn_activate(to, c, act);
