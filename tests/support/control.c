@@ -29,6 +29,7 @@ typedef struct writer {
     const control_form *form;
     const limn_tensors *unet;
     byte_list header, data;
+    gguf g;
 } writer;
 
 /* The i-th number of a tensor: FNV-1a of its name, counted on and mixed (MurmurHash3's finish). */
@@ -115,6 +116,11 @@ static void put(writer *w, const char *name, int rank, const uint64_t *shape) {
     free(x);
     snprintf(own, sizeof own, "%s", name);
     if (form->original) rename_original(w->unet, own);
+    if (form->gguf) {
+        const uint32_t number = strcmp(type, "F32") == 0 ? 0 : strcmp(type, "F16") == 0 ? 1 : 30;
+        gguf_tensor(&w->g, own, rank, side, number, w->data.data + from, w->data.size - from);
+        return;
+    }
     char line[400];
     int n = snprintf(line, sizeof line, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
                      w->header.size > 0 ? "," : "{", own, type);
@@ -166,6 +172,17 @@ static void put_own(writer *w) {
     put_conv(w, "controlnet_mid_block", 64, 64, 1);
 }
 
+static void finish_gguf(writer *w, const char *path) {
+    size_t size;
+    uint8_t *all = gguf_finish(&w->g, &size);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(all, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+    free(all);
+    free(w->data.data);
+}
+
 static void finish(writer *w, const char *path) {
     byte_list length = {0};
     char line[200];
@@ -196,7 +213,10 @@ void control_write(const control_form *form, const char *path) {
     assert_int_equal(limn_folder_tensors(f, "unet", &w.unet, NULL), LIMN_OK);
     put_copy(&w);
     put_own(&w);
-    finish(&w, path);
+    if (form->gguf)
+        finish_gguf(&w, path);
+    else
+        finish(&w, path);
     limn_folder_close(f);
 }
 

@@ -9,6 +9,7 @@
 typedef struct control_form {
     bool original;       /* the original names ("control_model.zero_convs.0.0.weight"), not
                             diffusers' */
+    bool gguf;           /* a GGUF file, not safetensors; without `more` */
     const char *type;    /* "F32" (NULL too), "F16" or "BF16": all of them hold the numbers */
     const char *without; /* a tensor that is left out, by diffusers' name; NULL = none */
     const char *longer;  /* one whose first side is 8 more than it should be; NULL = none */

@@ -186,6 +186,11 @@ lacks "what does something is not" "warning" "$T/err"
 small "a red apple" -s 7 --cache kept -o cached.png
 gives 0 "with a folder for a cache"
 same "a cache changes no picture" "$first" "$(sha256 cached.png)"
+LIMN_ISA=c small "a red apple" -s 7 --cache narrow -o narrow.png
+cp narrow/*.limn-cache "$(echo kept/*.limn-cache)"
+small "a red apple" -s 7 --cache kept -o narrow.png --force
+gives 0 "with another processor's cache"
+same "it changes no picture either" "$first" "$(sha256 narrow.png)"
 small "a red apple" -s 7 --cache kept -o cached.png --force
 same "nor does one that is there" "$first" "$(sha256 cached.png)"
 small "a red apple" -s 7 --cache cached.png/below -o uncached.png

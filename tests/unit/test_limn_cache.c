@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/sha256.h"
 
 #define TINY "tests/golden/tiny-sd15"
 #define UNET "copy/unet/diffusion_pytorch_model.safetensors"
@@ -202,6 +203,107 @@ static void bad_caches_are_made_anew(void **state) {
     expect_remade(0, 0, -1000, "of another size");        /* empty */
 }
 
+/* A cache that is cut: at the borders of its lines, of its head and of its blocks. */
+static void cut_caches_are_made_anew(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 12, 13, 81, 82, 153, 179, 180, 197, 4095, 4096, 4097};
+    expect_cache("bad", NULL, "", "");
+    const char *path = cache_file("bad");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes + 2; i++) {
+        struct stat st;
+        assert_int_equal(stat(path, &st), 0);
+        const off_t all = st.st_size, most = (off_t)4096 + ((off_t)4 << 20);
+        const off_t size = i < sizeof sizes / sizeof *sizes ? (off_t)sizes[i]
+                           : i % 2 || all <= most           ? all - 64
+                                                            : most;
+        assert_int_equal(truncate(path, size), 0);
+        expect_cache("bad", NULL, "made anew: ", "of another size");
+    }
+}
+
+/* Writes text at a place in the cache's lines, and the last line so that it is right again: what
+ * another version, or another model, could have written. */
+static void forge(const char *path, size_t at, const char *text) {
+    limn_bytes b;
+    char hex[65];
+    assert_int_equal(limn_file_open(path, &b, NULL), LIMN_OK);
+    uint8_t *bytes = malloc(b.size);
+    assert_non_null(bytes);
+    memcpy(bytes, b.data, b.size);
+    memcpy(bytes + at, text, strlen(text));
+    const char *last = strstr((const char *)bytes, "\nhead ");
+    assert_non_null(last);
+    const size_t lines = (size_t)(last + 1 - (const char *)bytes);
+    limn_sha256_of(bytes, lines, hex);
+    memcpy(bytes + lines + 5, hex, 64);
+    assert_int_equal(limn_file_write(path, bytes, b.size, true, NULL), LIMN_OK);
+    free(bytes);
+    limn_file_close(&b);
+}
+
+static void caches_of_others_are_made_anew(void **state) {
+    (void)state;
+    static const struct {
+        size_t at;
+        const char *text, *sentence;
+    } cases[] = {
+        {11, "2", "another version"},                 /* limn cache 2 */
+        {13, "kex", "another version"},               /* key */
+        {17, "0123456789", "made for other weights"}, /* another model's, version's or panel's */
+        {82, "modem", "another version"},             /* model */
+        {153, "byte ", "another version"},            /* bytes */
+        {159, "00000000000000000001", "another version"}, /* how many */
+        {159, "99999999999999999999", "another version"},
+        {180, "0123456789abcdef", "its weights are damaged"}, /* a sum */
+        {196, " ", "its weights are damaged"},                /* what follows it */
+    };
+    expect_cache("bad", NULL, "", "");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        forge(cache_file("bad"), cases[i].at, cases[i].text);
+        expect_cache("bad", NULL, "made anew: ", cases[i].sentence);
+    }
+    expect_cache("bad", NULL, "used", "");
+}
+
+/* A link is followed to read and replaced to write: what it leads to stays as it is. Other things
+ * in the cache's place cost the cache, not the model. */
+static void other_things_in_its_place(void **state) {
+    (void)state;
+    char path[700], other[700];
+    struct stat st;
+    expect_cache("odd", NULL, "made", "");
+    snprintf(path, sizeof path, "%s", cache_file("odd"));
+    snprintf(other, sizeof other, "%s", path_of("elsewhere"));
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(symlink(other, path), 0);
+    expect_cache("odd", NULL, "used", "");
+    assert_int_equal(run("echo precious >%s", other), 0);
+    expect_cache("odd", NULL, "made anew: ", "of another size");
+    assert_int_equal(run("echo precious | cmp -s - %s", other), 0);
+    assert_true(lstat(path, &st) == 0 && S_ISREG(st.st_mode));
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("nowhere", path), 0);
+    expect_cache("odd", NULL, "made", "");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    expect_cache("odd", NULL, "not used: ", path);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(mkfifo(path, 0666), 0);
+    expect_cache("odd", NULL, "", ""); /* and does not wait for somebody to write into it */
+    assert_true(lstat(path, &st) == 0);
+    if (!S_ISREG(st.st_mode)) assert_int_equal(unlink(path), 0);
+
+    if (geteuid() == 0) return; /* who may do everything */
+    expect_cache("odd", NULL, "", "");
+    assert_int_equal(chmod(path, 0), 0);
+    expect_cache("odd", NULL, "made anew: ", "permission denied");
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(chmod(path_of("odd"), 0500), 0);
+    expect_cache("odd", NULL, "not used: ", "permission denied");
+    assert_int_equal(chmod(path_of("odd"), 0700), 0);
+}
+
 /* A weight that is changed in place, and the file's time set back, draws as it is now. */
 static void changed_weights_are_never_hidden(void **state) {
     (void)state;
@@ -239,6 +341,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_is_drawn_with_it),
         cmocka_unit_test(bad_caches_are_made_anew),
+        cmocka_unit_test(cut_caches_are_made_anew),
+        cmocka_unit_test(caches_of_others_are_made_anew),
+        cmocka_unit_test(other_things_in_its_place),
         cmocka_unit_test(no_room_for_a_cache),
         cmocka_unit_test(changed_weights_are_never_hidden),
         cmocka_unit_test(a_young_model_is_not_kept),

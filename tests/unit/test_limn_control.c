@@ -156,6 +156,27 @@ static void takes_no_part(void **state) {
 }
 
 /* A LoRA for the U-Net is not merged into the copy, whose layers have the same names. */
+/* A ControlNet in a GGUF file is the same, under both kinds of names. */
+static void gguf_files_are_read(void **state) {
+    (void)state;
+    limn_picture *image = load(PICTURE);
+    limn_model *m = open_controlled();
+    limn_request r = request_of(m, image);
+    limn_picture *wanted = draw_on(m, &r, 1);
+    limn_model_close(m);
+    for (int original = 0; original < 2; original++) {
+        control_write(&(control_form){.gguf = true, .original = original == 1, .type = "F16"},
+                      in("net.gguf"));
+        m = open_model(&(limn_open_options){.threads = 1, .control = in("net.gguf")});
+        limn_picture *p = draw_on(m, &r, 1);
+        assert_true(same_pixels(p, wanted));
+        limn_picture_free(p);
+        limn_model_close(m);
+    }
+    limn_picture_free(wanted);
+    limn_picture_free(image);
+}
+
 static void a_lora_is_not_for_it(void **state) {
     (void)state;
     static const char layer[] =
@@ -383,6 +404,8 @@ static void damaged_files_are_refused(void **state) {
         control_write(&(control_form){.longer = names[i]}, in("bad.safetensors"));
         refuse(in("bad.safetensors"), LIMN_E_INPUT, names[i]);
     }
+    control_write(&(control_form){.gguf = true, .without = names[0]}, in("bad.gguf"));
+    refuse(in("bad.gguf"), LIMN_E_INPUT, names[0]);
     limn_bytes whole;
     assert_int_equal(limn_file_open(in("net.safetensors"), &whole, NULL), LIMN_OK);
     const size_t sizes[] = {0, 4, 8, 300, whole.size / 2, whole.size - 1};
@@ -414,7 +437,7 @@ int main(void) {
         cmocka_unit_test(a_lora_is_not_for_it),      cmocka_unit_test(recipes),
         cmocka_unit_test(requests_refused),          cmocka_unit_test(plans),
         cmocka_unit_test(other_things_are_refused),  cmocka_unit_test(other_forms_are_refused),
-        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(gguf_files_are_read),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
