@@ -11,6 +11,8 @@
 #include "tokens/tokens.h"
 #include "weights/lora.h"
 
+#include <string.h>
+
 /* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
  * converting them as they are used. */
 #define LIMN_HALF_FROM ((uint64_t)100000000)
@@ -57,6 +59,11 @@ struct limn_model {
 static inline limn_status limn_model_hashed(const limn_model *m, limn_error *err) {
     limn_status status = limn_hashing_wait(m->hashing, err);
     return status == LIMN_OK ? limn_hashing_wait(m->control_hashing, err) : status;
+}
+
+/* The generator that a checked request names. */
+static inline limn_rng_kind limn_request_rng(const limn_request *r) {
+    return strcmp(r->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH;
 }
 
 /* What decodes the model's latents. */

@@ -11,6 +11,7 @@
 #include "render/hint.h"
 #include "render/made.h"
 #include "render/plan.h"
+#include "render/preview.h"
 #include "render/start.h"
 #include "render/upscale.h"
 
@@ -33,37 +34,6 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* ---- progress and preview -------------------------------------------------------------------- */
-
-/* A rough picture of noisy latents: each basis patch's mean colour where the model has a basis,
- * else the first three latents. */
-static void show_preview(rendering *r, const limn_map *latents) {
-    size_t mark = limn_arena_mark(r->e->ws), pixels = limn_map_pixels(latents);
-    const limn_vae *vae = &r->model->vae;
-    int patch = vae->basis * vae->basis;
-    float *basis = NULL;
-    if (patch > 0) {
-        basis = limn_arena_floats(r->e->ws, pixels * 3 * (size_t)patch);
-        limn_linear_run(r->e, &vae->basis_decode, latents->v, (size_t)latents->c, pixels, NULL,
-                        basis);
-    }
-    float *rgb = limn_arena_floats(r->e->ws, pixels * 3);
-    for (size_t i = 0; i < pixels * 3 && !limn_exec_measuring(r->e); i++) {
-        float sum = 0;
-        for (int k = 0; k < patch; k++) sum += basis[i * (size_t)patch + (size_t)k];
-        int channel = (int)(i % 3) < latents->c ? (int)(i % 3) : 0;
-        rgb[i] = patch > 0 ? sum / (float)patch
-                           : latents->v[i / 3 * (size_t)latents->c + (size_t)channel];
-    }
-    if (!limn_exec_measuring(r->e)) {
-        uint8_t *bytes =
-            (uint8_t *)rgb; /* narrowed in place: byte i is written after float i is read */
-        limn_vae_to_pixels(rgb, pixels * 3, bytes);
-        r->options->preview(r->options->user, latents->w, latents->h, bytes);
-    }
-    limn_arena_release(r->e->ws, mark);
-}
-
 /* The steps that are made in all passes. */
 static int steps_of(const rendering *r) {
     int first = r->request->steps - limn_start_skipped(r->request), made = 0;
@@ -76,7 +46,7 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
     rendering *r = user;
     steps_done += r->steps_before;
     if (!r->options || (steps_done == r->steps_done && !limn_exec_measuring(r->e))) return true;
-    if (r->options->preview) show_preview(r, latents);
+    if (r->options->preview) limn_preview_show(r->e, &r->model->vae, latents, r->options);
     if (limn_exec_measuring(r->e)) return true;
     double now = now_ms();
     limn_progress p = {.step = steps_done,
@@ -89,6 +59,18 @@ static bool watch(void *user, int steps_done, const limn_map *latents) {
 }
 
 /* ---- the stages ------------------------------------------------------------------------------ */
+
+/* What the denoiser listens to: what the prompts say, as the model takes it. */
+static limn_status encode(rendering *r, const limn_request *q, const limn_start *start,
+                          limn_speech *speech) {
+    limn_encode_request(r->e, r->model, q, r->recall, speech);
+    if (!start || !start->edits) return LIMN_OK;
+    if (speech->composed)
+        return limn_fail(r->err, LIMN_E_USAGE, "a model that edits takes one prompt, without AND");
+    for (int i = 0; i < speech->states; i++)
+        limn_start_edit(r->e, r->model, &speech->conditions[i]);
+    return LIMN_OK;
+}
 
 /* One pass of a request; start may be NULL. */
 static limn_status denoise(rendering *r, const limn_request *q, limn_speech *speech,
@@ -105,11 +87,8 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
                                           .from = q->control_from,
                                           .to = q->control_to};
     if (controlled) limn_hint_make(r->e, m, q, &hint);
-    limn_encode_request(r->e, m, q, r->recall, speech);
-    if (edits && speech->composed)
-        return limn_fail(r->err, LIMN_E_USAGE, "a model that edits takes one prompt, without AND");
-    for (int i = 0; i < speech->states && edits; i++)
-        limn_start_edit(r->e, m, &speech->conditions[i]);
+    status = encode(r, q, start, speech);
+    if (status != LIMN_OK) return status;
     const limn_denoise_task task = {
         .unet = &m->unet,
         .schedule = &schedule,
@@ -120,18 +99,18 @@ static limn_status denoise(rendering *r, const limn_request *q, limn_speech *spe
         .guidance = m->unet.guidance_d > 0 ? 1 : q->guidance,
         .range = {q->guidance_from, q->guidance_to},
         .rescale = q->guidance_rescale,
-        .cache_interval = q->cache_interval,
-        .cache_branch = q->cache_branch,
-        .rng = strcmp(q->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH,
-        .seed = q->seed,
-        .extra = start && start->extra.c > 0 ? &start->extra : NULL,
-        .start = start ? &start->run : NULL,
-        .control = controlled ? &control : NULL,
         .weights = edits              ? start->weights
                    : speech->composed ? speech->weights
                                       : NULL,
+        .cache_interval = q->cache_interval,
+        .cache_branch = q->cache_branch,
+        .rng = limn_request_rng(q),
+        .seed = q->seed,
         .condition = speech->conditions,
         .condition_of_step = speech->state_of_step,
+        .extra = start && start->extra.c > 0 ? &start->extra : NULL,
+        .start = start ? &start->run : NULL,
+        .control = controlled ? &control : NULL,
         .watch = watch,
         .user = r,
     };

@@ -110,10 +110,6 @@ limn_status limn_start_check(const limn_model *m, limn_request *r, limn_error *e
 
 /* ---- pictures -------------------------------------------------------------------------------- */
 
-static limn_rng_kind kind_of(const limn_request *r) {
-    return strcmp(r->rng, "philox") == 0 ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH;
-}
-
 /* A source's pixels at the request's size, [h, w, 3] u8. */
 static uint8_t *fit(limn_exec *e, const limn_picture *p, const limn_request *r) {
     size_t bytes = (size_t)r->width * (size_t)r->height * 3;
@@ -222,7 +218,7 @@ static void make_edit(limn_exec *e, const limn_model *m, const limn_request *r,
         x.v[i] = 2.0f * ((float)rgb[i] / 255.0f) - 1.0f;
     run_encoder(e, m, &x, &mean, NULL);
     if (real) {
-        limn_rng_start(stream, kind_of(r), r->seed);
+        limn_rng_start(stream, limn_request_rng(r), r->seed);
         limn_denoise_draw(stream, latents, room, noise);
         memset(out->extra.v, 0, count * sizeof(float));
         for (int i = guided ? 1 : 0; i < out->extra.n; i++)
@@ -252,7 +248,7 @@ void limn_start_make(limn_exec *e, const limn_model *m, const limn_request *r,
     size_t mark = limn_arena_mark(e->ws);
     uint8_t *rgb = fit(e, r->init.picture, r);
     limn_map rest = limn_map_take(e, 1, latents->h, latents->w, latents->c);
-    if (real) limn_rng_start(stream, kind_of(r), r->seed);
+    if (real) limn_rng_start(stream, limn_request_rng(r), r->seed);
     /* An inpainting model that begins with noise has no use for the picture's own latents. */
     if (!(inpaints && out->run.from_noise)) encode(e, m, r, rgb, NULL, stream, &picture);
     if (real) limn_denoise_draw(stream, latents, rest.v, noise);

@@ -92,9 +92,8 @@ void limn_upscale_start(limn_exec *e, const limn_request *second, int made, cons
     size_t mark = limn_arena_mark(e->ws);
     float *room = limn_arena_floats(e->ws, limn_map_count(shape));
     if (!limn_exec_measuring(e)) {
-        bool philox = strcmp(second->rng, "philox") == 0;
         limn_upscale_latents(small, &picture);
-        limn_rng_start(stream, philox ? LIMN_RNG_PHILOX : LIMN_RNG_TORCH, second->seed);
+        limn_rng_start(stream, limn_request_rng(second), second->seed);
         limn_denoise_draw(stream, shape, room, noise);
     }
     limn_arena_release(e->ws, mark);
