@@ -129,9 +129,6 @@ static int run_batch(const limn_tool_options *o, const limn_model *model,
 }
 
 int limn_tool_batch(const limn_tool_options *o) {
-    if (o->output && *o->output == '\0') {
-        return limn_tool_fail(LIMN_E_USAGE, "--output wants a folder, not an empty name");
-    }
     limn_tool_bytes text;
     limn_tool_sources sources = {0};
     int status = limn_tool_read(o->operand, &text);

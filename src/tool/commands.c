@@ -67,6 +67,10 @@ int limn_tool_operands_read(int count, char *const *words, limn_tool_options *o)
     int row = row_of(o->command), names = row < 0 ? 1 : commands[row].names;
     if (count != names && !o->help && !o->version)
         return row < 0 ? wrong_prompt(count, words) : wrong_names(row, count, words);
+    for (int i = 0; row >= 0 && i < count; i++)
+        if (words[i][0] == '\0')
+            return limn_tool_fail(LIMN_E_USAGE, "%s wants a name, not an empty one",
+                                  commands[row].word);
     o->operand = count > 0 ? words[0] : NULL;
     o->target = count > 1 ? words[1] : NULL;
     return LIMN_OK;

@@ -23,10 +23,12 @@ static bool show(void *user, uint64_t done, uint64_t total) {
     return true;
 }
 
-/* Whether it is one that --force would replace: a folder never is. */
-static bool is_file(const char *path) {
+/* Whether --force would replace it: a folder never is, nor does one take a file's place. */
+static bool is_replaceable(const char *path) {
     struct stat s;
-    return lstat(path, &s) == 0 && !S_ISDIR(s.st_mode);
+    const char *dot = strrchr(path, '.');
+    bool is_one_file = dot && (strcmp(dot, ".gguf") == 0 || strcmp(dot, ".safetensors") == 0);
+    return is_one_file && lstat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
 int limn_tool_convert(const limn_tool_options *o) {
@@ -48,7 +50,7 @@ int limn_tool_convert(const limn_tool_options *o) {
     limn_tool_interrupt_catch();
     limn_status status = limn_convert(o->operand, o->target, &how, &error);
     if (s.percent >= 0) fprintf(stderr, "\r%24s\r", "");
-    if (status == LIMN_E_CREATE && !o->force && is_file(o->target))
+    if (status == LIMN_E_CREATE && !o->force && is_replaceable(o->target))
         return limn_tool_fail(status, "%s is there already (--force replaces it)", o->target);
     if (status != LIMN_OK) return limn_tool_fail_with(&error);
     if (!o->quiet) {

@@ -183,11 +183,12 @@ static int read_text_setting(size_t i, const char *text, limn_tool_options *o) {
 
 #define FLAG(field) LIMN_TOOL_FLAG, offsetof(limn_tool_options, field), NULL
 #define TEXT(field) LIMN_TOOL_TEXT, offsetof(limn_tool_options, field), NULL
-#define ONCE(field) LIMN_TOOL_TEXT_ONCE, offsetof(limn_tool_options, field), NULL
+#define PATH(field) LIMN_TOOL_PATH, offsetof(limn_tool_options, field), NULL
+#define ONCE(field) LIMN_TOOL_PATH_ONCE, offsetof(limn_tool_options, field), NULL
 #define READ(how)   LIMN_TOOL_READ, 0, how
 
 static const limn_tool_option own[] = {
-    {"output", 'o', RENDERS, TEXT(output)},
+    {"output", 'o', RENDERS, PATH(output)},
     {"count", 'n', MAKES, READ(read_count)},
     {"seed", 's', MAKES, READ(read_seed)},
     {"size", 0, MAKES | LIMN_TOOL_BENCH, READ(read_size)},
@@ -200,21 +201,21 @@ static const limn_tool_option own[] = {
     {"schedule", 0, MAKES, READ(read_schedule)},
     {"rng", 0, MAKES, READ(read_rng)},
     {"eta", 0, MAKES, READ(read_eta)},
-    {"init", 0, RENDERS, TEXT(init)},
-    {"mask", 0, RENDERS, TEXT(mask)},
+    {"init", 0, RENDERS, PATH(init)},
+    {"mask", 0, RENDERS, PATH(mask)},
     {"control", 0, RENDERS, ONCE(control)},
     {"control-image", 0, RENDERS, ONCE(control_image)},
     {"control-range", 0, MAKES, READ(read_control_range)},
-    {"model", 'm', RENDERS, TEXT(model)},
+    {"model", 'm', RENDERS, PATH(model)},
     {"precision", 0, MAKES | LIMN_TOOL_BENCH, TEXT(precision)},
-    {"taesd", 0, RENDERS, TEXT(taesd)},
+    {"taesd", 0, RENDERS, PATH(taesd)},
     {"lora", 0, RENDERS, READ(read_lora)},
-    {"embeddings", 0, RENDERS, TEXT(embeddings)},
-    {"vae", 0, OPENS, TEXT(vae)},
-    {"text-encoder", 0, OPENS, TEXT(text_encoder)},
-    {"text-encoder-2", 0, OPENS, TEXT(text_encoder_2)},
-    {"tokenizer", 0, OPENS, TEXT(tokenizer)},
-    {"cache", 0, RENDERS, TEXT(cache)},
+    {"embeddings", 0, RENDERS, PATH(embeddings)},
+    {"vae", 0, OPENS, PATH(vae)},
+    {"text-encoder", 0, OPENS, PATH(text_encoder)},
+    {"text-encoder-2", 0, OPENS, PATH(text_encoder_2)},
+    {"tokenizer", 0, OPENS, PATH(tokenizer)},
+    {"cache", 0, RENDERS, PATH(cache)},
     {"max-memory", 0, RENDERS, READ(read_max_memory)},
     {"threads", 't', RENDERS | LIMN_TOOL_BENCH | LIMN_TOOL_INSPECT, READ(read_threads)},
     {"dry-run", 0, RENDERS, FLAG(dry_run)},
@@ -248,21 +249,28 @@ limn_tool_option_table limn_tool_option_rows(void) {
     return table;
 }
 
+/* Keeps a name where it may stand. */
+static int take_path(const limn_tool_option *option, const char *text, const char **kept) {
+    if (*text == '\0')
+        return limn_tool_fail(LIMN_E_USAGE, "--%s wants a name, not an empty one", option->name);
+    if (option->kind == LIMN_TOOL_PATH_ONCE && *kept)
+        return limn_tool_fail(LIMN_E_USAGE, "there can be one --%s, not two", option->name);
+    *kept = text;
+    return LIMN_OK;
+}
+
 int limn_tool_option_take(const limn_tool_option *option, const char *text, limn_tool_options *o) {
     void *field = (char *)o + option->place;
-    const char **kept = field;
     switch (option->kind) {
     case LIMN_TOOL_FLAG:
         *(bool *)field = true;
         return LIMN_OK;
-    case LIMN_TOOL_TEXT_ONCE:
-        if (*kept)
-            return limn_tool_fail(LIMN_E_USAGE, "there can be one --%s, not two", option->name);
-        *kept = text;
-        return LIMN_OK;
     case LIMN_TOOL_TEXT:
-        *kept = text;
+        *(const char **)field = text;
         return LIMN_OK;
+    case LIMN_TOOL_PATH:
+    case LIMN_TOOL_PATH_ONCE:
+        return take_path(option, text, field);
     case LIMN_TOOL_SETTING:
         return read_setting(option->place, text, o);
     case LIMN_TOOL_TEXT_SETTING:

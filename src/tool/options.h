@@ -8,7 +8,8 @@
 typedef enum limn_tool_option_kind {
     LIMN_TOOL_FLAG,         /* there is none: a bool of limn_tool_options becomes true */
     LIMN_TOOL_TEXT,         /* kept as it is, the last one that is given */
-    LIMN_TOOL_TEXT_ONCE,    /* the same, and a second one is refused */
+    LIMN_TOOL_PATH,         /* the same, and an empty one is refused */
+    LIMN_TOOL_PATH_ONCE,    /* a second one too */
     LIMN_TOOL_READ,         /* read by a function */
     LIMN_TOOL_SETTING,      /* one of limn_settings */
     LIMN_TOOL_TEXT_SETTING, /* one of limn_text_settings */
@@ -20,7 +21,7 @@ typedef struct limn_tool_option {
     int letter;        /* 's' is given as -s; 0 = none */
     unsigned commands; /* that take it: bits of limn_tool_command */
     limn_tool_option_kind kind;
-    size_t place; /* of a flag or a text: the field's offset; of a setting: its index */
+    size_t place; /* of a flag, text or path: the field's offset; of a setting: its index */
     int (*read)(const char *text, limn_tool_options *o); /* with LIMN_TOOL_READ */
 } limn_tool_option;
 

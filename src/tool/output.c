@@ -78,9 +78,6 @@ static char *parent_of(const char *folder) {
 }
 
 int limn_tool_output_check(const char *output, bool dry) {
-    if (output && *output == '\0') {
-        return limn_tool_fail(LIMN_E_USAGE, "--output wants a name, not an empty one");
-    }
     if (output && !names_folder(output)) {
         int status = check_ending(output);
         if (status != LIMN_OK) return status;

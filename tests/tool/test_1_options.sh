@@ -85,7 +85,12 @@ wrong 64 "two files for batch" "too much" batch a b
 wrong 64 "samplers with a name" "too much" samplers x
 wrong 64 "an ending that is none" "\.png, \.jpg" "a cat" -o cat.gif
 wrong 64 "a name without ending" "\.png, \.jpg" "a cat" -o cat
-wrong 64 "an empty output" "empty" "a cat" -o ""
+for option in output model init mask vae taesd embeddings cache control; do
+    wrong 64 "an empty --$option" "--$option wants a name, not an empty one" "a cat" --$option ""
+done
+for command in again show inspect batch; do
+    wrong 64 "$command with an empty name" "$command wants a name, not an empty one" $command ""
+done
 wrong 64 "a prompt that looks like an option" "after --" "-zebra"
 empty "wrong options leave nothing behind" .
 

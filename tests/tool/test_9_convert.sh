@@ -30,6 +30,8 @@ limn convert "$LIMN_MODEL" model.gguf
 refuses 73 "a file that is there" "model\.gguf is there already \(--force replaces it\)"
 limn convert "$LIMN_MODEL" model.gguf --force
 gives 0 "--force replaces it"
+limn convert "$LIMN_MODEL" cat.png
+refuses 73 "a folder where a file is" "cat\.png: not overwritten: it exists already"
 limn convert "$LIMN_MODEL" folder --force
 refuses 73 "a folder that is there" "never replaced"
 limn convert "$LIMN_MODEL"
