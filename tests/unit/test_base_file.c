@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,10 +12,51 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* ---- poor file systems -----------------------------------------------------------------------
+ *
+ * The calls that not every file system has, in place of the C library's: refused where a test wants
+ * them to be. */
+
+static enum {
+    RICH,              /* as the system is */
+    WITHOUT_TMPFILE,   /* no files without a name (NFS) */
+    WITHOUT_LINKS,     /* and no hard links (FAT) */
+    WITHOUT_NOREPLACE, /* and no rename that refuses */
+} poverty;
+static int refusals;
+
+static int refuse(int code) {
+    refusals++;
+    errno = code;
+    return -1;
+}
+
+int open(const char *path, int flags, ...) {
+    va_list args;
+    va_start(args, flags);
+    const bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+    const mode_t mode = flags & O_CREAT || nameless ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    if (nameless && poverty >= WITHOUT_TMPFILE) return refuse(EOPNOTSUPP);
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int link(const char *from, const char *to) {
+    if (poverty >= WITHOUT_LINKS) return refuse(EPERM);
+    return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to,
+              unsigned int flags) {
+    if (poverty >= WITHOUT_NOREPLACE) return refuse(EINVAL);
+    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
 
 /* Every test has a folder of its own, and leaves it empty of temporary files. */
 typedef struct fixture {
@@ -365,6 +407,46 @@ static void a_killed_writer_leaves_nothing(void **state) {
     assert_holds(in(f, "old"), "whole");
 }
 
+/* Where it does not: what was there is whole, and what is left over is hidden and says whose it is.
+ */
+static void a_killed_writer_replaces_nothing(void **state) {
+    fixture *f = *state;
+    limn_writer *w;
+    int status;
+    assert_int_equal(limn_file_write(in(f, "old"), "whole", 5, false, NULL), LIMN_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (limn_writer_open(f->path, true, &w, NULL) == LIMN_OK &&
+            limn_writer_add(w, "ha", 2, NULL) == LIMN_OK)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_holds(in(f, "old"), "whole");
+    assert_int_equal(entries(f), 2);
+    char command[120];
+    snprintf(command, sizeof command, "rm '%s'/.limn-????????????????.tmp", f->folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* A writer that is given up, and one that finds its name taken in the end. */
+static void a_writer_keeps_to_new_names(void **state) {
+    fixture *f = *state;
+    limn_writer *w;
+    limn_error err;
+    assert_int_equal(limn_writer_open(in(f, "x"), false, &w, &err), LIMN_OK);
+    assert_int_equal(limn_writer_add(w, "mine", 4, &err), LIMN_OK);
+    assert_int_equal(limn_writer_close(w, false, &err), LIMN_OK);
+    assert_int_equal(entries(f), 0);
+    assert_int_equal(limn_writer_open(in(f, "x"), false, &w, &err), LIMN_OK);
+    assert_int_equal(limn_writer_add(w, "mine", 4, &err), LIMN_OK);
+    assert_int_equal(limn_file_write(in(f, "x"), "theirs", 6, false, &err), LIMN_OK);
+    assert_int_equal(limn_writer_close(w, true, &err), LIMN_E_CREATE);
+    assert_holds(in(f, "x"), "theirs");
+    assert_int_equal(entries(f), 1);
+}
+
 static void random_bytes_differ(void **state) {
     (void)state;
     uint8_t a[1000] = {0}, b[1000] = {0};
@@ -393,9 +475,28 @@ int main(void) {
         IN_FOLDER(a_full_disk_takes_no_half_line),
         IN_FOLDER(makes_folders),
         IN_FOLDER(knows_what_exists),
+        IN_FOLDER(a_writer_keeps_to_new_names),
         IN_FOLDER(a_killed_writer_leaves_nothing),
         cmocka_unit_test(joins_paths),
         cmocka_unit_test(random_bytes_differ),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest writing[] = {
+        IN_FOLDER(reads_what_was_written),
+        IN_FOLDER(overwrites_only_when_asked),
+        IN_FOLDER(a_new_file_has_the_usual_rights),
+        IN_FOLDER(a_bare_name_goes_to_the_current_folder),
+        IN_FOLDER(what_cannot_be_created),
+        IN_FOLDER(devices_and_folders_are_not_replaced),
+        IN_FOLDER(a_failed_write_leaves_nothing),
+        IN_FOLDER(only_one_of_many_wins),
+        IN_FOLDER(a_writer_keeps_to_new_names),
+        IN_FOLDER(a_killed_writer_replaces_nothing),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (poverty = WITHOUT_TMPFILE; poverty <= WITHOUT_NOREPLACE; poverty++) {
+        refusals = 0;
+        failed += cmocka_run_group_tests_name("on a poor file system", writing, NULL, NULL);
+        failed += refusals == 0;
+    }
+    return failed;
 }
