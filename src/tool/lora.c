@@ -47,6 +47,19 @@ static bool is_wanted(const char *path, const char *sha256, bool *other) {
     return false;
 }
 
+/* The hashes of the files on the command line, each found once; "" where there is none. */
+typedef struct hashes {
+    char of[LIMN_TOOL_LORAS_MAX][65];
+} hashes;
+
+static void hash_asked(const limn_tool_options *o, hashes *out) {
+    for (int i = 0; i < o->loras; i++) {
+        char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
+        if (!path || limn_sha256_file(path, out->of[i], NULL) != LIMN_OK) out->of[i][0] = '\0';
+        free(path);
+    }
+}
+
 char *limn_tool_sibling(const char *beside, const char *name) {
     const char *slash = strrchr(beside, '/');
     char *path = NULL;
@@ -56,17 +69,17 @@ char *limn_tool_sibling(const char *beside, const char *name) {
 
 /* Finds the file that a recipe means: one of those on the command line, whatever its name, or one
  * of its name in the picture's folder or the current one. What counts is the hash. */
-static int find_one(const limn_tool_options *o, const limn_lora_info *wanted,
+static int find_one(const limn_tool_options *o, const hashes *asked, const limn_lora_info *wanted,
                     limn_tool_loras *out) {
     bool other = false;
     if (strchr(wanted->name, '/'))
         return limn_tool_fail(LIMN_E_INPUT, "%s: its recipe names a LoRA '%s', which is no name",
                               o->operand, wanted->name);
     for (int i = 0; i < o->loras; i++) {
-        char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
-        if (is_wanted(path, wanted->sha256, &other))
-            return add(out, path, wanted->scale, wanted->name);
-        free(path);
+        if (strcmp(asked->of[i], wanted->sha256) == 0)
+            return add(out, strndup(o->lora[i].text, (size_t)o->lora[i].length), wanted->scale,
+                       wanted->name);
+        other = other || asked->of[i][0];
     }
     char *places[2] = {limn_tool_sibling(o->operand, wanted->name), strdup(wanted->name)};
     char *found = NULL;
@@ -87,13 +100,11 @@ static int find_one(const limn_tool_options *o, const limn_lora_info *wanted,
 }
 
 /* Every file on the command line must be one that the recipe means. */
-static int check_used(const limn_tool_options *o, const limn_recipe *recipe) {
+static int check_used(const limn_tool_options *o, const hashes *asked, const limn_recipe *recipe) {
     for (int i = 0; i < o->loras; i++) {
-        bool used = false, other;
-        char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
+        bool used = false;
         for (int k = 0; k < limn_recipe_lora_count(recipe) && !used; k++)
-            used = is_wanted(path, limn_recipe_lora(recipe, k).sha256, &other);
-        free(path);
+            used = strcmp(asked->of[i], limn_recipe_lora(recipe, k).sha256) == 0;
         if (!used)
             return limn_tool_fail(LIMN_E_USAGE, "%s was not drawn with --lora %.*s", o->operand,
                                   o->lora[i].length, o->lora[i].text);
@@ -109,11 +120,13 @@ int limn_tool_loras_find(const limn_tool_options *o, const limn_recipe *recipe,
     if (count > LIMN_TOOL_LORAS_MAX)
         return limn_tool_fail(LIMN_E_INPUT, "%s was drawn with %d LoRA files, at most %d can be",
                               o->operand, count, LIMN_TOOL_LORAS_MAX);
+    hashes asked;
+    hash_asked(o, &asked);
     for (int i = 0; i < count && status == LIMN_OK; i++) {
         limn_lora_info wanted = limn_recipe_lora(recipe, i);
-        status = find_one(o, &wanted, out);
+        status = find_one(o, &asked, &wanted, out);
     }
-    return status == LIMN_OK ? check_used(o, recipe) : status;
+    return status == LIMN_OK ? check_used(o, &asked, recipe) : status;
 }
 
 /* PEFT keeps alphas in a file beside the weights, which is not read. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/beside.h"
 #include "base/sha256.h"
 #include "weights/lora_told.h"
 #include "weights/tensors.h"
@@ -111,15 +112,33 @@ typedef struct found {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* A1111's hash of a LoRA: the first 12 digits of the hash of what follows the header. */
+/* The hash of what follows the header, found beside that of the whole file. */
+typedef struct behind {
+    const limn_source *source;
+    uint64_t from;
+    char hex[65];
+    limn_status status;
+    limn_error err;
+} behind;
+
+static void hash_rest(void *ctx) {
+    behind *r = ctx;
+    r->status = limn_sha256_source(r->source, r->from, r->hex, &r->err);
+}
+
+/* A1111's hash of a LoRA is the first 12 digits of the hash of what follows the header. */
 static limn_status hash_file(file *f, limn_error *err) {
     uint64_t header = 0;
-    char hex[65];
     limn_status status = limn_source_read(&f->source, 0, sizeof header, &header, err);
-    if (status == LIMN_OK) status = limn_sha256_source(&f->source, 0, f->sha256, err);
-    if (status == LIMN_OK)
-        status = limn_sha256_source(&f->source, sizeof header + header, hex, err);
-    if (status == LIMN_OK) memcpy(f->short_hash, hex, sizeof f->short_hash - 1);
+    if (status != LIMN_OK) return status;
+    behind r = {.source = &f->source, .from = sizeof header + header};
+    limn_beside *beside = limn_beside_start(hash_rest, &r);
+    if (!beside) hash_rest(&r);
+    status = limn_sha256_source(&f->source, 0, f->sha256, err);
+    limn_beside_end(beside);
+    if (status == LIMN_OK && r.status != LIMN_OK)
+        status = limn_fail(err, r.status, "%s", r.err.text);
+    if (status == LIMN_OK) memcpy(f->short_hash, r.hex, sizeof f->short_hash - 1);
     return status;
 }
 
