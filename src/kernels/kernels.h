@@ -83,6 +83,9 @@ typedef struct limn_tile_i8 {
 /* The most steps of k whose sum fits into int32 whatever the numbers are. */
 #define LIMN_I8_DEPTH 131072
 
+/* The most numbers that `rotate` mixes. Part of the contract. */
+#define LIMN_ROTATE_MOST 64
+
 /* The most keys in one call of `weigh`. Part of the contract: so many share a largest score. */
 #define LIMN_ATTEND_KEYS 256
 
@@ -128,6 +131,10 @@ typedef struct limn_kernels {
     /* out[i] = x[i] x inverse, rounded to nearest, ties to even, its bits xor `flip`. Where |x[i] x
      * inverse| is not at most 127.49, out[i] is undefined. */
     void (*to_i8)(const float *x, size_t n, float inverse, uint8_t flip, int8_t *out);
+
+    /* Hadamard's rotation of each run of `block` numbers; see plain/rotate.h. n is a multiple of
+     * block, a power of two up to LIMN_ROTATE_MOST. out may be x. */
+    void (*rotate)(const float *x, size_t n, int block, float *out);
 
     /* out[i] = act(x[i] + bias[i]) + residual[i] for i < c; bias and residual may be NULL. out may
      * be x. The order is: bias, activation, residual. */

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "weights/rotate.h"
+
 /* float16's exponent of 1, and where its fields begin. */
 #define HALF_ONE      15
 #define HALF_MANTISSA 10
@@ -86,7 +88,7 @@ static void fill_int8(const limn_kernels *k, const limn_pack_job *job, uint64_t 
             column[at / 4 * 4 * panel + at % 4] = q;
             job->start[n] -= 128 * q;
         }
-        job->scale[n] = 1.0f / (73.0f * sqrtf((float)job->k));
+        job->scale[n] = 1.0f / (73.0f * sqrtf((float)job->k * (float)limn_rotate_block(c)));
     }
 }
 

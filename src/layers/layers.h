@@ -154,9 +154,9 @@ limn_status limn_load_pack(const limn_loader *ld, int threads);
 /* Packs the i-th job alone, for a caller who mixes it with other work; the sentence goes to err. */
 limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err);
 
-/* How one output of a matrix becomes int8: x[n] -> out[n]; returns what a 1 of them is worth. The
- * same numbers as packing gives. */
-float limn_int8_row(const limn_kernels *k, const float *x, size_t n, int8_t *out);
+/* How one output of a matrix becomes int8: x[c, taps], which is lost, is rotated (layers/int8.c)
+ * and becomes out[c, taps]; returns what a 1 of them is worth. Packing does just this. */
+float limn_int8_row(const limn_kernels *k, float *x, size_t c, size_t taps, int8_t *out);
 
 /* ---- running --------------------------------------------------------------------------------- */
 

@@ -215,6 +215,8 @@ typedef struct packing {
     size_t room;    /* how many numbers the window has room for: a row at least */
     uint16_t *half; /* the window where the tensor's numbers fit into float16, else NULL */
     float *floats;  /* the window otherwise */
+    float *row;     /* [k] one row, for int8 */
+    int8_t *small;  /* [k] what it becomes */
     limn_error *err;
 } packing;
 
@@ -377,16 +379,16 @@ static limn_status pack_rows(const packing *p, int *row) {
     return LIMN_OK;
 }
 
-/* Numbers [i, i + count) of the n-th output of an int8 matrix go to their column of the panel, four
+/* The numbers [k] of the n-th output of an int8 matrix go to their column of the panel, four
  * channels of a tap together. */
-static void place_int8(const limn_kernels *kernels, const limn_pack_job *job, size_t n, size_t i,
-                       size_t count, const int8_t *numbers) {
+static void place_int8(const limn_kernels *kernels, const limn_pack_job *job, size_t n,
+                       const int8_t *numbers) {
     const size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps;
     const size_t fours = (size_t)limn_fours_of(job->k / job->taps);
     int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
-    size_t channel = i / taps, tap = i % taps;
+    size_t channel = 0, tap = 0;
     int32_t sum = 0;
-    for (size_t l = 0; l < count; l++) {
+    for (size_t l = 0; l < (size_t)job->k; l++) {
         const size_t at = tap * fours + channel;
         sum += numbers[l];
         column[at / 4 * 4 * panel + at % 4] = numbers[l];
@@ -395,7 +397,7 @@ static void place_int8(const limn_kernels *kernels, const limn_pack_job *job, si
             channel++;
         }
     }
-    job->start[n] -= 128 * sum;
+    job->start[n] = -128 * sum;
 }
 
 /* Zeros behind the last channel of each tap. */
@@ -412,23 +414,10 @@ static void clear_int8_tail(const limn_kernels *kernels, const limn_pack_job *jo
  * column of its panel. */
 static void pack_int8(const packing *p, int row, size_t line) {
     const limn_pack_job *job = p->job;
-    size_t n = (size_t)(job->n0 + row), k = (size_t)job->k;
-    int8_t small[CHUNK];
-    float chunk[CHUNK], most = 0, inverse;
-    for (size_t i = 0; i < k; i += CHUNK) {
-        size_t count = k - i < CHUNK ? k - i : CHUNK;
-        convert(p, line * k + i, count, chunk);
-        float both[2] = {most, p->kernels->most(chunk, count)};
-        most = p->kernels->most(both, 2);
-    }
-    job->scale[n] = limn_i8_scale(most, &inverse);
-    job->start[n] = 0;
-    for (size_t i = 0; i < k; i += CHUNK) {
-        size_t count = k - i < CHUNK ? k - i : CHUNK;
-        convert(p, line * k + i, count, chunk);
-        p->kernels->to_i8(chunk, count, inverse, 0, small);
-        place_int8(p->kernels, job, n, i, count, small);
-    }
+    size_t n = (size_t)(job->n0 + row), k = (size_t)job->k, taps = (size_t)job->taps;
+    convert(p, line * k, k, p->row);
+    job->scale[n] = limn_int8_row(p->kernels, p->row, k / taps, taps, p->small);
+    place_int8(p->kernels, job, n, p->small);
     clear_int8_tail(p->kernels, job, n);
 }
 
@@ -450,13 +439,12 @@ static limn_status pack_stored_row(const limn_kernels *kernels, const limn_pack_
     if (memchr(numbers, 0x80, k))
         return limn_fail(err, LIMN_E_INPUT, "tensor %.200s holds -128; int8 is -127 to 127 here",
                          job->tensor->name);
-    job->start[n] = 0;
-    place_int8(kernels, job, n, 0, k, numbers);
+    place_int8(kernels, job, n, numbers);
     clear_int8_tail(kernels, job, n);
     return LIMN_OK;
 }
 
-/* A tensor that is stored as int8 goes into an int8 matrix as it is. */
+/* A tensor that is stored as rotated int8 goes into an int8 matrix as it is. */
 static limn_status pack_stored_int8(const limn_kernels *kernels, const limn_pack_job *job,
                                     limn_error *err) {
     const limn_tensor *t = job->tensor;
@@ -488,16 +476,20 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
     const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
     const size_t most = row > WINDOW_BYTES / number ? row : WINDOW_BYTES / number;
     const size_t room = job->tensor->count < most ? (size_t)job->tensor->count : most;
-    void *window = malloc(room * number);
-    if (!window)
-        return limn_fail(err, LIMN_E_MEMORY, "no memory for %zu bytes of tensor %s", room * number,
-                         job->tensor->name);
-    const packing p = {kernels, job, room, half ? window : NULL, half ? NULL : window, err};
+    const size_t rotated = job->i8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
+    float *memory = malloc(bytes + rotated);
+    if (!memory)
+        return limn_fail(err, LIMN_E_MEMORY, "no memory for %zu bytes of tensor %s",
+                         bytes + rotated, job->tensor->name);
+    packing p = {.kernels = kernels, .job = job, .room = room, .row = memory, .err = err};
+    p.half = half ? (uint16_t *)(memory + rotated) : NULL;
+    p.floats = half ? NULL : memory + rotated;
+    p.small = (int8_t *)memory + bytes;
     limn_status status = LIMN_OK;
     const int rows = (int)job->tensor->shape[0];
     for (int r = 0; r < rows && status == LIMN_OK;)
         status = job->i8 ? pack_int8_rows(&p, &r) : pack_rows(&p, &r);
-    free(window);
+    free(memory);
     return status;
 }
 
@@ -507,7 +499,7 @@ static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job 
     const limn_tensor *t = job->tensor;
     if (job->n0 < 0 && job->half) return limn_tensor_read_half(t, 0, t->count, job->half, err);
     if (job->n0 < 0) return limn_tensor_read(t, 0, t->count, job->to, err);
-    if (job->i8 && t->scale) return pack_stored_int8(kernels, job, err);
+    if (job->i8 && t->rotated) return pack_stored_int8(kernels, job, err);
     return pack_matrix(kernels, job, err);
 }
 

@@ -28,8 +28,8 @@ static limn_status choose(limn_folder *f, const limn_tensor ***list, size_t *cou
     return status;
 }
 
-static float quantise(const float *x, size_t n, int8_t *out) {
-    return limn_int8_row(limn_kernels_pick(), x, n, out);
+static float quantise(float *x, size_t c, size_t taps, int8_t *out) {
+    return limn_int8_row(limn_kernels_pick(), x, c, taps, out);
 }
 
 limn_status limn_convert(const char *in, const char *out, const limn_convert_options *options,

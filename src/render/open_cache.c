@@ -117,8 +117,9 @@ static limn_status make_key(cache *c, limn_error *err) {
     if (status != LIMN_OK) return status;
     limn_sha256 hash;
     limn_sha256_start(&hash);
-    snprintf(line, sizeof line, "limn %s contract %d panel %d jobs %d bytes %zu", limn_version(),
-             LIMN_CONTRACT, o->m->kernels->panel, o->loader.job_count, o->m->weights.size);
+    snprintf(line, sizeof line, "limn %s contract %d rotated %d panel %d jobs %d bytes %zu",
+             limn_version(), LIMN_CONTRACT, LIMN_ROTATE_MOST, o->m->kernels->panel,
+             o->loader.job_count, o->m->weights.size);
     add_text(&hash, line);
     add_text(&hash, files);
     add_text(&hash, o->taesd.sha256);

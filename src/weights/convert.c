@@ -175,9 +175,9 @@ static limn_status add_scale(conversion *c) {
 /* Whether a tensor is the scales of another that is int8 no more. */
 static bool is_spent(const conversion *c, const limn_tensors *all, const limn_tensor *t) {
     char of[LIMN_OUT_NAME_BYTES];
-    const size_t length = strlen(t->name);
-    if ((c->keep && c->kind != GGUF) || !ends_in(t->name, LIMN_SCALE_END)) return false;
-    snprintf(of, sizeof of, "%.*s", (int)(length - strlen(LIMN_SCALE_END)), t->name);
+    const size_t stem = limn_scale_stem(t->name);
+    if ((c->keep && c->kind != GGUF) || stem == 0) return false;
+    snprintf(of, sizeof of, "%.*s", (int)stem, t->name);
     const limn_tensor *numbers = limn_tensors_find(all, of);
     return numbers && numbers->scale;
 }

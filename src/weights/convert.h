@@ -30,11 +30,11 @@ typedef struct limn_out_tensor {
 } limn_out_tensor;
 
 /* How a model becomes int8: which tensors (*list is the caller's, sorted by address), and a row of
- * numbers x[n] -> out[n], of which a 1 is then worth what it returns. */
+ * numbers x[c, taps], lost -> out[c, taps], of which a 1 is then worth what it returns. */
 typedef struct limn_quantiser {
     limn_status (*choose)(limn_folder *f, const limn_tensor ***list, size_t *count,
                           limn_error *err);
-    float (*row)(const float *x, size_t n, int8_t *out);
+    float (*row)(float *x, size_t c, size_t taps, int8_t *out);
 } limn_quantiser;
 
 /* limn_convert, with the one part of it that needs the networks. */

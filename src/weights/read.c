@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "weights/quant.h"
+#include "weights/rotate.h"
 
 /* Bytes read at a time where they are converted: a part of a processor's second cache. */
 #define CHUNK_BYTES ((size_t)256 << 10)
@@ -98,13 +99,38 @@ static limn_status scale_rows(const limn_tensor *t, uint64_t first, uint64_t cou
     return LIMN_OK;
 }
 
+/* Rotated numbers [first, first + count), which are in `out`, are rotated back. The tensor is a
+ * sequence of blocks; one that the range cuts is read again as a whole. */
+static limn_status rotate_back(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
+                               limn_error *err) {
+    const limn_kernels *k = limn_kernels_pick();
+    const int block = limn_rotate_block(t->shape[1]);
+    const uint64_t taps = t->count / t->shape[0] / t->shape[1], end = first + count;
+    const uint64_t size = taps * (uint64_t)block;
+    float cut[LIMN_ROTATE_MOST * LIMN_TILE_SEGMENTS];
+    for (uint64_t at = first / size * size; at < end; at += size) {
+        if (at >= first && at + size <= end) {
+            limn_rotate_row(k, out + (at - first), (size_t)block, taps, block);
+            continue;
+        }
+        limn_status status = in_order(t, at, size, false, cut, err);
+        if (status == LIMN_OK) status = scale_rows(t, at, size, cut, err);
+        if (status != LIMN_OK) return status;
+        limn_rotate_row(k, cut, (size_t)block, taps, block);
+        const uint64_t from = at > first ? at : first, to = at + size < end ? at + size : end;
+        memcpy(out + (from - first), cut + (from - at), (size_t)(to - from) * sizeof *out);
+    }
+    return LIMN_OK;
+}
+
 limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
                              limn_error *err) {
     limn_status status = check_range(t, first, count, err);
     if (status != LIMN_OK) return status;
     status = (t->transposed ? turned : in_order)(t, first, count, false, out, err);
-    return status == LIMN_OK && t->scale && count > 0 ? scale_rows(t, first, count, out, err)
-                                                      : status;
+    if (status != LIMN_OK || !t->scale || count == 0) return status;
+    status = scale_rows(t, first, count, out, err);
+    return status == LIMN_OK && t->rotated ? rotate_back(t, first, count, out, err) : status;
 }
 
 limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,

@@ -111,7 +111,8 @@ static limn_status store_int8(limn_out *o, const limn_out_tensor *t, limn_error 
     for (uint64_t row = 0; row < rows && status == LIMN_OK; row++) {
         status = limn_tensor_read(t->tensor, row * k, k, o->numbers, err);
         if (status != LIMN_OK) return status;
-        const float scale = o->quantiser->row(o->numbers, (size_t)k, (int8_t *)o->stored);
+        const size_t c = (size_t)t->tensor->shape[1];
+        const float scale = o->quantiser->row(o->numbers, c, (size_t)k / c, (int8_t *)o->stored);
         status = t->scale ? write_bytes(o, &scale, sizeof scale, err)
                           : write_bytes(o, o->stored, (size_t)k, err);
     }

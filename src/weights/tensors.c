@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+
 limn_status limn_tensors_make(const limn_source *source, size_t count, size_t name_bytes,
                               limn_tensors **out, limn_error *err) {
     *out = NULL;
@@ -126,19 +128,30 @@ bool limn_tensor_is_weight(const limn_tensor *t) {
     return limn_dtype_is_float(t->dtype) || t->scale != NULL;
 }
 
+size_t limn_scale_stem(const char *name) {
+    static const char *const ends[] = {LIMN_SCALE_END, LIMN_PLAIN_END};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const size_t end = strlen(ends[i]);
+        if (length > end && strcmp(name + length - end, ends[i]) == 0) return length - end;
+    }
+    return 0;
+}
+
 void limn_tensors_link_scales(limn_tensors *t) {
-    const size_t end = strlen(LIMN_SCALE_END);
     char name[512];
     for (size_t i = 0; i < t->count; i++) {
         const limn_tensor *scale = &t->items[i];
-        const size_t length = strlen(scale->name);
-        if (length <= end || length - end >= sizeof name ||
-            strcmp(scale->name + length - end, LIMN_SCALE_END) != 0)
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(length - end), scale->name);
+        const size_t stem = limn_scale_stem(scale->name);
+        if (stem == 0 || stem >= sizeof name) continue;
+        snprintf(name, sizeof name, "%.*s", (int)stem, scale->name);
         limn_tensor *of = (limn_tensor *)limn_tensors_find(t, name);
-        if (of && of->dtype == LIMN_I8 && of->rank >= 2 && !of->transposed && of->count > 0 &&
-            scale->dtype == LIMN_F32 && scale->rank == 1 && scale->count == of->shape[0])
-            of->scale = scale;
+        if (!of || of->dtype != LIMN_I8 || of->rank < 2 || of->transposed || of->count == 0 ||
+            scale->dtype != LIMN_F32 || scale->rank != 1 || scale->count != of->shape[0])
+            continue;
+        const bool rotated = strcmp(scale->name + stem, LIMN_SCALE_END) == 0;
+        if (rotated && of->count / of->shape[0] / of->shape[1] > LIMN_TILE_SEGMENTS) continue;
+        of->scale = scale;
+        of->rotated = rotated;
     }
 }

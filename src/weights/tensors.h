@@ -41,8 +41,13 @@ limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_
 /* Sorts by name, after which limn_tensors_find works. */
 void limn_tensors_sort(limn_tensors *t);
 
-/* How the name of an int8 tensor's scale ends, behind the tensor's own. */
-#define LIMN_SCALE_END ".limn_scale"
+/* How the name of an int8 tensor's scale ends, behind the tensor's own; and where the numbers are
+ * not rotated, as the first files have them. */
+#define LIMN_SCALE_END ".limn_rotated_scale"
+#define LIMN_PLAIN_END ".limn_scale"
+
+/* The length of a scale's name without its end; 0 where it is none. */
+size_t limn_scale_stem(const char *name);
 
 /* Gives the int8 tensors of a sorted file the scales that are in it. */
 void limn_tensors_link_scales(limn_tensors *t);

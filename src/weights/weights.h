@@ -92,6 +92,7 @@ typedef struct limn_tensor {
     /* For I8 what a 1 is worth in each row, F32 [shape[0]]; NULL for all else: limn's int8, which
      * counts as numbers then (docs/formats.md). */
     const struct limn_tensor *scale;
+    bool rotated;    /* the rows are (weights/rotate.h); limn_tensor_read rotates them back */
     bool transposed; /* rank 2, and the source has its columns one after the other, not its rows */
 } limn_tensor;
 

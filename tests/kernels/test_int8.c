@@ -215,6 +215,38 @@ static void test_to_i8(void **state) {
         }
 }
 
+/* Every level's rotation is the same bits, right against double, and undone by itself. */
+static void test_rotate(void **state) {
+    (void)state;
+    uint64_t random = 88;
+    for (int block = 1; block <= LIMN_ROTATE_MOST; block *= 2) {
+        size_t n = 3 * (size_t)block;
+        guarded x = guarded_take(n, sizeof(float)), first = guarded_take(n, sizeof(float));
+        random_fill(&random, NUMBERS_PLAIN, x.f, n);
+        level_at(0)->rotate(x.f, n, block, first.f);
+        for (size_t i = 0; i < n; i++) {
+            double sum = 0, sizes = 0;
+            for (size_t j = 0, run = i / (size_t)block * (size_t)block; j < (size_t)block; j++) {
+                double term = (double)x.f[run + j];
+                sum += __builtin_parityll(i % (size_t)block & j) ? -term : term;
+                sizes += fabs(term);
+            }
+            assert_true(fabs(sum - (double)first.f[i]) <= 1e-6 * sizes);
+        }
+        for (int i = 0; i < level_count(); i++) {
+            guarded out = guarded_take(n, sizeof(float));
+            level_at(i)->rotate(x.f, n, block, out.f);
+            assert_int_equal(floats_differ(first.f, out.f, n), n);
+            level_at(i)->rotate(out.f, n, block, out.f);
+            for (size_t j = 0; j < n; j++)
+                assert_true(fabsf(out.f[j] / (float)block - x.f[j]) <= 1e-4f);
+            guarded_free(&out);
+        }
+        guarded_free(&x);
+        guarded_free(&first);
+    }
+}
+
 /* ---- attention ------------------------------------------------------------------------------- */
 
 #define COLUMNS 64
@@ -333,6 +365,7 @@ int main(void) {
         cmocka_unit_test(test_tile_of_the_deepest),
         cmocka_unit_test(test_most),
         cmocka_unit_test(test_to_i8),
+        cmocka_unit_test(test_rotate),
         cmocka_unit_test(test_weigh),
         cmocka_unit_test(test_fold),
     };

@@ -8,6 +8,7 @@
 #include "kernels/plain/int8.h"
 #include "kernels/plain/norm.h"
 #include "kernels/plain/peak.h"
+#include "kernels/plain/rotate.h"
 #include "kernels/plain/winograd.h"
 
 static limn_peak peak_int8(void) {
@@ -32,6 +33,7 @@ const limn_kernels limn_kernels_c = {
     .tile_i8 = limn_c_tile_i8,
     .most = limn_plain_most,
     .to_i8 = limn_plain_to_i8,
+    .rotate = limn_plain_rotate,
     .finish = limn_plain_finish,
     .geglu = limn_plain_geglu,
     .softmax = limn_plain_softmax,

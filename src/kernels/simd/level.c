@@ -10,6 +10,7 @@
 #include "kernels/simd/dot.h"
 #include "kernels/simd/int8.h"
 #include "kernels/simd/peak.h"
+#include "kernels/simd/rotate.h"
 #include "kernels/simd/softmax.h"
 #include "kernels/simd/tile.h"
 #include "kernels/simd/winograd.h"
@@ -31,13 +32,14 @@ static void fold(float *sum, const float *more, const float *offset, int rows,
 /* What both tables have. */
 #define SAME                                                                                       \
     .level = TEXT(LIMN_LEVEL), .tile_rows = ROWS, .panel = PANEL, .tile = limn_simd_tile,          \
-    .most = limn_plain_most, .to_i8 = limn_plain_to_i8, .finish = limn_plain_finish,               \
-    .geglu = limn_plain_geglu, .weigh = weigh, .combine = limn_plain_combine, .fold = fold,        \
-    .softmax = limn_simd_softmax, .layer_norm = limn_plain_layer_norm,                             \
-    .column_sums = limn_plain_column_sums, .scale_shift = limn_plain_scale_shift,                  \
-    .winograd_input = limn_simd_winograd_input, .winograd_weights = limn_simd_winograd_weights,    \
-    .winograd_output = limn_simd_winograd_output, .from_f16 = limn_simd_from_f16,                  \
-    .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32}, .peak_int8 = limn_simd_peak_int8
+    .most = limn_plain_most, .to_i8 = limn_plain_to_i8, .rotate = limn_simd_rotate,                \
+    .finish = limn_plain_finish, .geglu = limn_plain_geglu, .weigh = weigh,                        \
+    .combine = limn_plain_combine, .fold = fold, .softmax = limn_simd_softmax,                     \
+    .layer_norm = limn_plain_layer_norm, .column_sums = limn_plain_column_sums,                    \
+    .scale_shift = limn_plain_scale_shift, .winograd_input = limn_simd_winograd_input,             \
+    .winograd_weights = limn_simd_winograd_weights, .winograd_output = limn_simd_winograd_output,  \
+    .from_f16 = limn_simd_from_f16, .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32},              \
+    .peak_int8 = limn_simd_peak_int8
 
 const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL, ) = {
     SAME,

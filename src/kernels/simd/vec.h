@@ -3,7 +3,8 @@
  *   vec_fma            a b + c, rounded once
  *   vec_at_most        `most` where a is greater, else a, which may be a NaN; vec_at_least likewise
  *   vec_zero_below     0 where x < least, else a
- *   vec_power_of_two   2^n for t = n + 1.5 x 2^23 */
+ *   vec_power_of_two   2^n for t = n + 1.5 x 2^23
+ *   vec_swap           lane l becomes lane l ^ distance; distance, a constant, is a power of two */
 #ifndef LIMN_KERNELS_SIMD_VEC_H
 #define LIMN_KERNELS_SIMD_VEC_H
 
@@ -70,6 +71,13 @@ static inline vec vec_power_of_two(vec t) {
     __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
     return _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3f800000)));
 }
+static inline __attribute__((always_inline)) vec vec_swap(vec a, int distance) {
+    __m512i bits = _mm512_castps_si512(a);
+    return distance == 1   ? _mm512_shuffle_ps(a, a, 0xb1)
+           : distance == 2 ? _mm512_shuffle_ps(a, a, 0x4e)
+           : distance == 4 ? _mm512_castsi512_ps(_mm512_shuffle_i32x4(bits, bits, 0xb1))
+                           : _mm512_castsi512_ps(_mm512_shuffle_i32x4(bits, bits, 0x4e));
+}
 static inline void vec_store(float *p, vec a) {
     _mm512_storeu_ps(p, a);
 }
@@ -118,6 +126,11 @@ static inline vec vec_power_of_two(vec t) {
     __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3f800000)));
 }
+static inline __attribute__((always_inline)) vec vec_swap(vec a, int distance) {
+    return distance == 1   ? _mm256_permute_ps(a, 0xb1)
+           : distance == 2 ? _mm256_permute_ps(a, 0x4e)
+                           : _mm256_permute2f128_ps(a, a, 1);
+}
 static inline void vec_store(float *p, vec a) {
     _mm256_storeu_ps(p, a);
 }
@@ -165,6 +178,9 @@ static inline vec vec_zero_below(vec a, vec x, vec least) {
 static inline vec vec_power_of_two(vec t) {
     uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(t), 23);
     return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(0x3f800000)));
+}
+static inline __attribute__((always_inline)) vec vec_swap(vec a, int distance) {
+    return distance == 1 ? vrev64q_f32(a) : vextq_f32(a, a, 2);
 }
 static inline void vec_store(float *p, vec a) {
     vst1q_f32(p, a);
