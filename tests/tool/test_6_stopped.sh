@@ -3,7 +3,8 @@
 no_pictures() { [ -z "$(find . -mindepth 1 ! -name 'prompts*')" ]; }
 for signal in INT TERM; do
     start "a cat" -t 1 --size 64x64 --steps 1000 --sampler heun
-    sleep 0.7
+    wait_for 20 listens
+    sleep 0.5 # into the drawing
     kill -$signal $child
     ended
     refuses 75 "SIG$signal while drawing" "interrupted"
@@ -59,9 +60,8 @@ done
 
 # A second Ctrl-C does not wait for the step.
 start "a cat" --steps 1000 --size 512x512
-sleep 0.4
+wait_for 20 listens
 kill -INT $child
-sleep 0.2
 kill -INT $child 2>/dev/null
 ended
 is "two Ctrl-C end it either way" [ "$status" = 75 -o "$status" = 130 ]

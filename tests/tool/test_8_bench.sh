@@ -49,7 +49,7 @@ wrong 64 "bench with a model" "bench takes no --model" bench --model x
 wrong 64 "--arch outside bench" "takes no --arch" "a cat" --arch sd15
 
 start bench --arch vignette --runs 1000 --threads 1 --quiet
-sleep 0.5
+wait_for 20 listens
 kill -INT $child
 ended
 refuses 75 "Ctrl-C while measuring" "stopped"

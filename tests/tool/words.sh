@@ -114,6 +114,13 @@ start() {
     set +m
 }
 
+# listens: whether what `start` began has Ctrl-C (SIGINT, bit 1 of what it catches) to itself by now.
+listens() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:.*\(..\)$/\1/p' "/proc/$child/status" 2>/dev/null)
+    [ $((0x${caught:-0} & 2)) != 0 ]
+}
+
 # ended: waits for what `start` began; its status is in $status.
 ended() {
     wait "$child" 2>/dev/null
