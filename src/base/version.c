@@ -1,3 +1,4 @@
+/* The version, as text. */
 #include "limn.h"
 
 /* The library's version, from its header's numbers. */

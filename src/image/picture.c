@@ -1,3 +1,4 @@
+/* Pictures as files: which format a name or the bytes mean, and what stands around the pixels. */
 #include "image/image.h"
 
 #include "base/file.h"

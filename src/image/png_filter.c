@@ -1,3 +1,4 @@
+/* PNG's row filters (ISO/IEC 15948, 9): for each row the one with the smallest sum. */
 #include "image/png.h"
 
 #include <stdlib.h>

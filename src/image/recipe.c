@@ -1,3 +1,4 @@
+/* A recipe in memory: read out of a picture, asked, and changed. */
 #include "image/recipe.h"
 
 #include "image/buffer.h"

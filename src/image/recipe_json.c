@@ -1,3 +1,4 @@
+/* limn's recipe, read from the JSON that recipe_write.c writes. */
 #include "image/recipe.h"
 
 #include "image/buffer.h"

@@ -1,3 +1,4 @@
+/* A row of a table of vectors, stored as float32 or float16. */
 #include <string.h>
 
 #include "layers/layers.h"

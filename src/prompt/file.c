@@ -1,3 +1,4 @@
+/* A prompt file's lines, each plain text, options or JSON, as requests. */
 #include "base/sha256.h"
 #include "prompt/parts.h"
 

@@ -1,3 +1,4 @@
+/* Memory that is freed all at once: what the lines of a prompt file point to. */
 #include "base/checked.h"
 #include "prompt/parts.h"
 

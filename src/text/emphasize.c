@@ -1,3 +1,4 @@
+/* What (emphasis) does to a conditioning: rows times their weights, the mean kept. */
 #include <math.h>
 
 #include "text/text.h"

@@ -1,3 +1,4 @@
+/* A prompt's way through the tokenizer: words, pieces, merges, ids. */
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 

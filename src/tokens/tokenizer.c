@@ -1,3 +1,4 @@
+/* A tokenizer's life: opened from its files, asked for its limits, closed. */
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 

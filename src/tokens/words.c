@@ -1,3 +1,4 @@
+/* A prompt's words, cleaned and in lower case, as CLIP's tokenizer begins. */
 #include "prompt/prompt.h"
 #include "tokens/parts.h"
 

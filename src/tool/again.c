@@ -1,3 +1,4 @@
+/* `limn again PICTURE`: the recipe in a picture, drawn once more, as it is or with changes. */
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* `limn batch FILE`: every line of a prompt file; what is said of each, and of the end. */
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <stdlib.h>

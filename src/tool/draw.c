@@ -1,3 +1,4 @@
+/* `limn "a red apple"`: from the command line to pictures in files. */
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <stdlib.h>

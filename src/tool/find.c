@@ -1,3 +1,4 @@
+/* Which model it is, and opening it. */
 #include "tool/tool.h"
 #include <limits.h>
 #include <stdlib.h>

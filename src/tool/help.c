@@ -1,3 +1,4 @@
+/* What --help shows: one screen, which tests/tool holds against the options that there are. */
 #include "tool/tool.h"
 
 void limn_tool_help(FILE *to) {

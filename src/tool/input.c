@@ -1,3 +1,4 @@
+/* Files and standard input, read whole. */
 #include "tool/tool.h"
 #include <errno.h>
 #include <fcntl.h>

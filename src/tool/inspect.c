@@ -1,3 +1,4 @@
+/* `limn inspect MODEL`: what a model's files hold, in words or as JSON. */
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <string.h>

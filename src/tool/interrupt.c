@@ -1,3 +1,4 @@
+/* Ctrl-C: the only signals that are caught, and what is asked by those who can stop. */
 #include "tool/tool.h"
 #include <errno.h>
 #include <signal.h>

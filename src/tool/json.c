@@ -1,3 +1,4 @@
+/* JSON lines: texts, numbers, and what each line about a picture has. */
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* `limn samplers`: every name and setting that can be asked for. */
 #include "tool/tool.h"
 
 static void list(const char *title, const limn_choice *choices, int count) {

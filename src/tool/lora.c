@@ -1,3 +1,4 @@
+/* --lora: the files that the command line names, and those that a recipe means. */
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The program: which command it is, and its exit status. */
 #include "tool/tool.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* Numbers on the command line: whole, decimal, seeds, sizes, amounts of memory. */
 #include "tool/tool.h"
 #include <ctype.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* --output: the names that pictures get, and whether they can be written there. */
 #include "tool/tool.h"
 #include <errno.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* How far a rendering is: a bar on a terminal, a line now and then elsewhere. */
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>

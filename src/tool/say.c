@@ -1,3 +1,4 @@
+/* What is said on stderr, and strangers' text made fit for a terminal. */
 #include "tool/tool.h"
 #include <errno.h>
 #include <stdarg.h>

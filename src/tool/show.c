@@ -1,3 +1,4 @@
+/* `limn show PICTURE`: the recipe in a picture. */
 #include "tool/tool.h"
 #include <stdlib.h>
 #include <string.h>

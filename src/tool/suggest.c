@@ -1,3 +1,4 @@
+/* "Did you mean ...?": the nearest of some words. */
 #include "tool/tool.h"
 #include <ctype.h>
 #include <string.h>
