@@ -29,6 +29,17 @@ upward_includes() {
 }
 nothing "rooms include upwards only" upward_includes
 
+# docs/architecture.md names every file, without its ending, in the paragraph of its room.
+off_the_map() {
+    for file in $(find src -name '*.[ch]'); do
+        room=${file#src/} room=${room%%/*} name=$(basename "$file")
+        awk -v RS= -v room="**$room**" -v name="\`${name%.?}\`" \
+            'index($0, room) && index($0, name) { found = 1 } END { exit !found }' \
+            docs/architecture.md || echo "$file: not named in docs/architecture.md, under $room"
+    done
+}
+nothing "every file is on the map" off_the_map
+
 # Without comments and strings, so that only code is seen: prints FILE:LINE:CODE.
 code_of() {
     awk '
