@@ -135,6 +135,12 @@ static void test_settings(void **state) {
     assert_int_equal(limn_request_plan(m, &alone, &less, &error), LIMN_OK);
     assert_true(less.gflop < part.gflop && part.gflop < whole.gflop);
     assert_true(part.workspace_bytes == whole.workspace_bytes);
+    /* Each layer of the text encoder that is not listened to is one less to run. */
+    last.clip_skip = 3;
+    assert_int_equal(limn_request_plan(m, &skip, &part, &error), LIMN_OK);
+    assert_int_equal(limn_request_plan(m, &last, &less, &error), LIMN_OK);
+    const double first = whole.gflop - part.gflop, second = part.gflop - less.gflop;
+    assert_true(first > 0 && fabs(first - second) < 1e-6 * first);
     half.guidance_from = 0.9;
     assert_int_equal(limn_request_plan(m, &half, &part, &error), LIMN_E_USAGE);
     skip.clip_skip = 4;

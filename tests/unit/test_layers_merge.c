@@ -398,6 +398,93 @@ static void test_several(void **state) {
     weights_free(model);
 }
 
+/* A layer of more rows than are merged at a time, and DoRA on what a file before it has made of it:
+ * W' = W + 0.5 LoHa, V = W' + LoRA, by rows or by input channels. */
+enum { TALL = 200, WIDE = 400 };
+
+static double product(const float *up, const float *down, int n, int c) {
+    double sum = 0;
+    for (int r = 0; r < RANK; r++) sum += (double)up[n * RANK + r] * (double)down[r * WIDE + c];
+    return sum;
+}
+
+static void check_tall(uint64_t *random, bool by_row) {
+    static double v[TALL * WIDE], squares[WIDE];
+    static float merged[TALL * WIDE];
+    weights_file *model = weights_make(random), *a = weights_make(random),
+                 *b = weights_make(random);
+    weights_add(model, LAYER ".weight", 2, (const int[2]){TALL, WIDE});
+    weights_add(a, FILE_ ".hada_w1_a", 2, (const int[2]){TALL, RANK});
+    weights_add(a, FILE_ ".hada_w1_b", 2, (const int[2]){RANK, WIDE});
+    weights_add(a, FILE_ ".hada_w2_a", 2, (const int[2]){TALL, RANK});
+    weights_add(a, FILE_ ".hada_w2_b", 2, (const int[2]){RANK, WIDE});
+    weights_add(b, FILE_ ".lora_up.weight", 2, (const int[2]){TALL, RANK});
+    weights_add(b, FILE_ ".lora_down.weight", 2, (const int[2]){RANK, WIDE});
+    weights_add(b, FILE_ ".dora_scale", 2,
+                by_row ? (const int[2]){TALL, 1} : (const int[2]){1, WIDE});
+    const limn_lora both[] = {{.path = weights_save(a), .scale = 0.5},
+                              {.path = weights_save(b), .scale = 1}};
+    limn_loras *l = open_loras(both, 2, model);
+    merge(limn_kernels_pick(), l, model, merged);
+    const float *of[] = {
+        weights_of(model, LAYER ".weight"),       weights_of(a, FILE_ ".hada_w1_a"),
+        weights_of(a, FILE_ ".hada_w1_b"),        weights_of(a, FILE_ ".hada_w2_a"),
+        weights_of(a, FILE_ ".hada_w2_b"),        weights_of(b, FILE_ ".lora_up.weight"),
+        weights_of(b, FILE_ ".lora_down.weight"), weights_of(b, FILE_ ".dora_scale")};
+    memset(squares, 0, sizeof squares);
+    for (int i = 0; i < TALL * WIDE; i++) {
+        int n = i / WIDE, c = i % WIDE;
+        v[i] = (double)of[0][i] + 0.5 * product(of[1], of[2], n, c) * product(of[3], of[4], n, c) +
+               product(of[5], of[6], n, c);
+        squares[by_row ? n : c] += v[i] * v[i];
+    }
+    for (int i = 0; i < TALL * WIDE; i++) {
+        int which = by_row ? i / WIDE : i % WIDE;
+        double want = (double)of[7][which] * v[i] / sqrt(squares[which]);
+        if (!(fabs((double)merged[i] - want) <= 1e-5))
+            fail_msg("entry %d is %.9g, expected %.9g", i, (double)merged[i], want);
+    }
+    limn_loras_close(l);
+    weights_free(model);
+    weights_free(a);
+    weights_free(b);
+}
+
+static void test_tall(void **state) {
+    (void)state;
+    uint64_t random = 6;
+    check_tall(&random, true);
+    check_tall(&random, false);
+}
+
+/* DoRA with an alpha of 0 only brings W to the magnitudes; and a row of zeros has none to be
+ * brought to. */
+static void test_dora_of_nothing(void **state) {
+    (void)state;
+    uint64_t random = 7;
+    weights_file *model = make_model(&random, 1, false),
+                 *lora = make_lora(&random, &forms[0], true);
+    weights_add(lora, FILE_ ".dora_scale", 1, &(const int){N});
+    memset((float *)weights_of(lora, FILE_ ".alpha"), 0, sizeof(float));
+    memset((float *)weights_of(model, LAYER ".weight"), 0, C * sizeof(float));
+    const limn_lora asked = {.path = weights_save(lora), .scale = 1};
+    limn_loras *l = open_loras(&asked, 1, model);
+    float merged[N * C];
+    merge(limn_kernels_pick(), l, model, merged);
+    for (int n = 0; n < N; n++) {
+        const float *w = weights_of(model, LAYER ".weight") + n * C;
+        double squares = 0;
+        for (int c = 0; c < C; c++) squares += (double)w[c] * (double)w[c];
+        for (int c = 0; c < C; c++) {
+            double want = n ? part(lora, ".dora_scale", n) * (double)w[c] / sqrt(squares) : 0;
+            assert_true(fabs((double)merged[n * C + c] - want) <= 1e-5);
+        }
+    }
+    limn_loras_close(l);
+    weights_free(model);
+    weights_free(lora);
+}
+
 /* float16 is rounded to the nearest, ties to even, at every size; the other way is exact. */
 static void test_f16(void **state) {
     (void)state;
@@ -424,8 +511,13 @@ static void test_f16(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),   cmocka_unit_test(test_dora), cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_several), cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_dora),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_several),
+        cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_tall),
+        cmocka_unit_test(test_dora_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

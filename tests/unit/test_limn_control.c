@@ -299,6 +299,19 @@ static void plans(void **state) {
     assert_int_equal(limn_request_plan(m, &without, &plan[2], NULL), LIMN_OK);
     double all = plan[0].gflop - plan[2].gflop, some = plan[1].gflop - plan[2].gflop;
     assert_true(all > 0 && some > 0.6 * all && some < 0.8 * all);
+    /* Where the range ends or begins at the border of an evaluation, that takes part or does not.
+     */
+    for (int later = 0; later < 2; later++) {
+        part.steps = with.steps = without.steps = 4;
+        part.control_from = later ? 0.5 : 0;
+        part.control_to = later ? 0 : 0.5;
+        limn_plan border[3];
+        assert_int_equal(limn_request_plan(m, &with, &border[0], NULL), LIMN_OK);
+        assert_int_equal(limn_request_plan(m, &part, &border[1], NULL), LIMN_OK);
+        assert_int_equal(limn_request_plan(m, &without, &border[2], NULL), LIMN_OK);
+        double four = border[0].gflop - border[2].gflop, two = border[1].gflop - border[2].gflop;
+        assert_true(two > 0.49 * four && two < 0.56 * four);
+    }
     assert_true(plan[0].workspace_bytes >= plan[2].workspace_bytes);
     assert_true(plan[0].peak_bytes > plan[2].peak_bytes);
     limn_picture_free(image);

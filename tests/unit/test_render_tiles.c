@@ -22,6 +22,10 @@ static void check_cut(int length, int tile, int scale) {
     assert_int_equal(limn_tiles_at(&t, t.count - 1), length - t.tile);
     for (int i = 1; i < t.count; i++)
         assert_true(limn_tiles_at(&t, i - 1) + t.tile - limn_tiles_at(&t, i) >= t.tile / 4);
+    for (int i = 2; i < t.count; i++) { /* as even as whole latents can be */
+        int step = limn_tiles_at(&t, i) - limn_tiles_at(&t, i - 1), first = limn_tiles_at(&t, 1);
+        assert_in_range(step, first, first + 1);
+    }
     for (int px = 0; px < length * scale; px++) {
         float sum = 0;
         int counted = 0;

@@ -281,54 +281,89 @@ static void write_at(const char *name, const void *data, size_t size) {
     fclose(f);
 }
 
-static void write_shard(const char *name, const char *tensor) {
-    char header[200];
+/* Two tensors of one number each, which is `first`, and the next one. */
+static void write_shard(const char *name, const char *const tensors[2], float first) {
+    char header[300];
     byte_list all = {0};
     snprintf(header, sizeof header,
-             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", tensor);
+             "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+             "\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+             tensors[0], tensors[1]);
     bytes_add_number(&all, strlen(header), 8);
     bytes_add(&all, header, strlen(header));
-    bytes_add_zeros(&all, 4);
+    for (int i = 0; i < 2; i++, first++) bytes_add(&all, &first, sizeof first);
     write_at(name, all.data, all.size);
     free(all.data);
 }
 
-static void expect_index(const char *map, limn_status want, const char *sentence) {
+/* The four tensors of both files, each from its own. */
+static void expect_all(const limn_folder *f, const limn_tensors *t) {
+    static const char *const names[] = {"a", "b", "c", "d"};
+    assert_int_equal(limn_tensors_count(t), 4);
+    for (int i = 0; i < 4; i++) {
+        float x = 0;
+        const limn_tensor *one = limn_tensors_find(t, names[i]);
+        assert_non_null(one);
+        assert_int_equal(limn_tensor_read(one, 0, 1, &x, NULL), LIMN_OK);
+        assert_true(x == (float)i);
+    }
+    assert_int_equal(limn_folder_parameters(f), 4);
+    assert_int_equal(limn_folder_file_count(f), 4);
+}
+
+static void expect_index(const char *name, const char *map, limn_status want,
+                         const char *sentence) {
     limn_error err = {0};
     limn_folder *f;
     const limn_tensors *t = NULL;
-    write_at("model.safetensors.index.json", map, strlen(map));
+    write_at(name, map, strlen(map));
     assert_int_equal(limn_folder_open(folder, &f, &err), LIMN_OK);
     const limn_status status = limn_folder_tensors(f, "", &t, &err);
     if (status != want || (want != LIMN_OK && strstr(err.text, sentence) == NULL))
-        fail_msg("expected \"%s\", got status %d: %s", sentence, status, err.text);
-    if (want == LIMN_OK) {
-        assert_int_equal(limn_tensors_count(t), 2);
-        assert_non_null(limn_tensors_find(t, "a"));
-        assert_non_null(limn_tensors_find(t, "b"));
-        assert_int_equal(limn_folder_parameters(f), 2);
-        assert_int_equal(limn_folder_file_count(f), 4);
-    }
+        fail_msg("%s: expected \"%s\", got status %d: %s", name, sentence, status, err.text);
+    if (want == LIMN_OK) expect_all(f, t);
     limn_folder_close(f);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path);
 }
 
 static void weights_in_several_files(void **state) {
     (void)state;
-    write_at("model_index.json", "{}", 2);
-    write_shard("1.safetensors", "a");
-    write_shard("2.safetensors", "b");
+    static const char *const spellings[] = {
+        "model.safetensors.index.json",      "diffusion_pytorch_model.safetensors.index.json",
+        "model.safetensors.index.fp16.json", "diffusion_pytorch_model.safetensors.index.fp16.json",
+        "model.fp16.safetensors.index.json", "diffusion_pytorch_model.fp16.safetensors.index.json",
+    };
+    static const struct {
+        const char *map, *sentence;
+        limn_status status;
+    } bad[] = {
 #define MAP(a, b) "{\"weight_map\":{\"a\":" a ",\"b\":" b "}}"
-    expect_index(MAP("\"1.safetensors\"", "\"2.safetensors\""), LIMN_OK, "");
-    expect_index(MAP("\"1.safetensors\"", "\"1.safetensors\""), LIMN_E_INPUT,
-                 "tensor \"b\" should be in 1.safetensors, but is not there");
-    expect_index(MAP("\"1.safetensors\"", "\"3.safetensors\""), LIMN_E_MISSING,
-                 "it names \"3.safetensors\", which is not there");
-    expect_index(MAP("\"1.safetensors\"", "\"../2.safetensors\""), LIMN_E_INPUT,
-                 "must be a file's name in this folder");
-    expect_index(MAP("\"1.safetensors\"", "2"), LIMN_E_INPUT, "\"b\" has no file");
-    expect_index("{\"weight_map\":{}}", LIMN_E_INPUT, "\"weight_map\" must be an object");
-    const char *const names[] = {"model_index.json", "model.safetensors.index.json",
-                                 "1.safetensors", "2.safetensors"};
+        {MAP("\"1.safetensors\"", "\"2.safetensors\""),
+         "tensor \"b\" should be in 2.safetensors, but is not there", LIMN_E_INPUT},
+        {MAP("\"1.safetensors\"", "\"3.safetensors\""),
+         "it names \"3.safetensors\", which is not there", LIMN_E_MISSING},
+        {MAP("\"1.safetensors\"", "\"../2.safetensors\""), "must be a file's name in this folder",
+         LIMN_E_INPUT},
+        {MAP("\"1.safetensors\"", "\".2.safetensors\""), "must be a file's name in this folder",
+         LIMN_E_INPUT},
+        {MAP("\"1.safetensors\"", "\"\""), "must be a file's name in this folder", LIMN_E_INPUT},
+        {MAP("\"1.safetensors\"", "2"), "\"b\" has no file", LIMN_E_INPUT},
+        {"{\"weight_map\":{}}", "\"weight_map\" must be an object", LIMN_E_INPUT},
+        {"{\"weight_map\":[\"1.safetensors\"]}", "\"weight_map\" must be an object", LIMN_E_INPUT},
+        {"{\"metadata\":{}}", "\"weight_map\" must be an object", LIMN_E_INPUT},
+    };
+    write_at("model_index.json", "{}", 2);
+    write_shard("1.safetensors", (const char *const[]){"a", "b"}, 0);
+    write_shard("2.safetensors", (const char *const[]){"c", "d"}, 2);
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        expect_index(spellings[i],
+                     "{\"weight_map\":{\"a\":\"1.safetensors\",\"c\":\"2.safetensors\","
+                     "\"b\":\"1.safetensors\",\"d\":\"2.safetensors\"}}",
+                     LIMN_OK, "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_index(spellings[0], bad[i].map, bad[i].status, bad[i].sentence);
+    const char *const names[] = {"model_index.json", "1.safetensors", "2.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         unlink(path);
