@@ -95,38 +95,40 @@ static inline DOT_TARGET void dots_finish(dots sum, float a_scale, const float *
 static inline __attribute__((always_inline)) DOT_TARGET void
 dot_rows(const limn_tile_i8 *t, int rows, float *c, size_t c_stride) {
     dots sum[DOT_ROWS][DOT_VECS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < DOT_VECS; v++)
             sum[r][v] = DOT_FLIP ? dots_load(t->b_start + v * DOTS) : dots_all(0);
+    }
     const int8_t *b = t->b;
     for (int s = 0; s < t->segments; s++) {
         const int8_t *a[DOT_ROWS];
-#pragma GCC unroll 16
+        UNROLL
         for (int r = 0; r < rows; r++) a[r] = t->a[s * DOT_ROWS + (r < t->rows ? r : t->rows - 1)];
         ptrdiff_t length = (ptrdiff_t)4 * t->fours;
         for (ptrdiff_t k = 0; k < length; k += 4, b += (ptrdiff_t)4 * PANEL) {
             dots column[DOT_VECS];
-#pragma GCC unroll 4
+            UNROLL
             for (int v = 0; v < DOT_VECS; v++) column[v] = dots_load(b + (ptrdiff_t)4 * v * DOTS);
-#pragma GCC unroll 16
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, a[r] + k, sizeof four);
                 dots x = dots_all(four);
-#pragma GCC unroll 4
+                UNROLL
                 for (int v = 0; v < DOT_VECS; v++) sum[r][v] = dots_add(sum[r][v], x, column[v]);
             }
         }
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < DOT_VECS; v++)
             if (r < t->rows)
                 dots_finish(sum[r][v], t->a_scale[r], t->b_scale + v * DOTS,
                             c + (size_t)r * c_stride + v * DOTS);
+    }
 }
 
 static DOT_TARGET void dot_whole(const limn_tile_i8 *t, float *c, size_t c_stride) {

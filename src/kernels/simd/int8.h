@@ -78,33 +78,35 @@ static inline void ints_finish(ints sum, float a_scale, const float *b_scale, fl
 static inline __attribute__((always_inline)) void block_i8(const limn_tile_i8 *t, int rows,
                                                            int column, float *c, size_t c_stride) {
     ints sum[BLOCK_ROWS][BLOCK_INTS];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < BLOCK_INTS; v++) sum[r][v] = ints_zero();
+    }
     const int8_t *b = t->b + (ptrdiff_t)4 * column;
     for (int s = 0; s < t->segments; s++) {
         const int8_t *a[BLOCK_ROWS];
-#pragma GCC unroll 4
+        UNROLL
         for (int r = 0; r < rows; r++) a[r] = t->a[s * BLOCK_ROWS + r];
         for (int k = 0; k < t->fours; k++, b += (ptrdiff_t)4 * PANEL) {
             pairs four[BLOCK_INTS];
-#pragma GCC unroll 4
+            UNROLL
             for (int v = 0; v < BLOCK_INTS; v++) four[v] = pairs_load(b + v * INTS * 4);
-#pragma GCC unroll 4
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 bytes x = bytes_all(a[r] + (ptrdiff_t)4 * k);
-#pragma GCC unroll 4
+                UNROLL
                 for (int v = 0; v < BLOCK_INTS; v++) sum[r][v] = ints_dot(sum[r][v], x, four[v]);
             }
         }
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < BLOCK_INTS; v++)
             ints_finish(sum[r][v], t->a_scale[r], t->b_scale + column + v * INTS,
                         c + (size_t)r * c_stride + column + v * INTS);
+    }
 }
 
 static void tile_i8_rows(const limn_tile_i8 *t, float *c, size_t c_stride) {

@@ -10,7 +10,7 @@
 #include <cpuid.h>
 #endif
 
-#define UNROLLED _Pragma("GCC unroll 12") for (int c = 0; c < LIMN_PEAK_CHAINS; c++)
+#define UNROLLED UNROLL for (int c = 0; c < LIMN_PEAK_CHAINS; c++)
 
 /* The chains begin apart, or a compiler would see that they are one. */
 static float limn_simd_peak_f32(long rounds, float factor, float summand) {

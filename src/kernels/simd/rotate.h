@@ -19,23 +19,25 @@ static const float rotate_signs[4][16] = {
 static inline __attribute__((always_inline)) void rotate_block(const float *x, int vecs,
                                                                float *out) {
     vec v[LIMN_ROTATE_MOST / VEC];
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < vecs; i++) v[i] = vec_load(x + i * VEC);
-#pragma GCC unroll 4
-    for (int bit = 0; 1 << bit < VEC; bit++)
-#pragma GCC unroll 16
+    UNROLL
+    for (int bit = 0; 1 << bit < VEC; bit++) {
+        UNROLL
         for (int i = 0; i < vecs; i++)
             v[i] = vec_fma(v[i], vec_load(rotate_signs[bit]), vec_swap(v[i], 1 << bit));
-#pragma GCC unroll 4
-    for (int h = 1; h < vecs; h *= 2)
-#pragma GCC unroll 16
+    }
+    UNROLL
+    for (int h = 1; h < vecs; h *= 2) {
+        UNROLL
         for (int i = 0; i < vecs; i++) {
             if (i & h) continue;
             vec a = v[i], b = v[i + h];
             v[i] = vec_add(a, b);
             v[i + h] = vec_sub(a, b);
         }
-#pragma GCC unroll 16
+    }
+    UNROLL
     for (int i = 0; i < vecs; i++) vec_store(out + i * VEC, v[i]);
 }
 

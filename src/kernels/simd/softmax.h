@@ -27,13 +27,14 @@ static float limn_simd_softmax(float *x, int n, float scale) {
     int whole = n - n % LIMN_LANES;
     vec most[LANE_VECS];
     for (int v = 0; v < LANE_VECS; v++) most[v] = vec_of(-INFINITY);
-    for (int i = 0; i < whole; i += LIMN_LANES)
-#pragma GCC unroll 4
+    for (int i = 0; i < whole; i += LIMN_LANES) {
+        UNROLL
         for (int v = 0; v < LANE_VECS; v++) {
             vec s = vec_mul(vec_load(x + i + v * VEC), vec_of(scale));
             vec_store(x + i + v * VEC, s);
             most[v] = vec_at_least(most[v], s);
         }
+    }
     float lane[LIMN_LANES];
     for (int v = 0; v < LANE_VECS; v++) vec_store(lane + v * VEC, most[v]);
     float top = limn_fold_most(lane);
@@ -44,13 +45,14 @@ static float limn_simd_softmax(float *x, int n, float scale) {
 
     vec sum[LANE_VECS];
     for (int v = 0; v < LANE_VECS; v++) sum[v] = vec_zero();
-    for (int i = 0; i < whole; i += LIMN_LANES)
-#pragma GCC unroll 4
+    for (int i = 0; i < whole; i += LIMN_LANES) {
+        UNROLL
         for (int v = 0; v < LANE_VECS; v++) {
             vec e = vec_exp(vec_sub(vec_load(x + i + v * VEC), vec_of(top)));
             vec_store(x + i + v * VEC, e);
             sum[v] = vec_add(sum[v], e);
         }
+    }
     for (int v = 0; v < LANE_VECS; v++) vec_store(lane + v * VEC, sum[v]);
     for (int i = whole; i < n; i++) {
         x[i] = limn_expf(x[i] - top);

@@ -29,35 +29,37 @@
 static inline __attribute__((always_inline)) void tile_of(const limn_tile *t, int rows, float *c,
                                                           size_t c_stride) {
     vec sum[ROWS][VECS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < VECS; v++)
             sum[r][v] = t->first ? vec_zero() : vec_load(c + (size_t)r * c_stride + v * VEC);
+    }
 
     const float *b = t->b;
     for (int s = 0; s < t->segments; s++) {
         const float *a[ROWS];
-#pragma GCC unroll 16
+        UNROLL
         for (int r = 0; r < rows; r++) a[r] = t->a[s * ROWS + r];
         int length = t->length[s];
         for (int k = 0; k < length; k++, b += PANEL) {
             vec column[VECS];
-#pragma GCC unroll 4
+            UNROLL
             for (int v = 0; v < VECS; v++) column[v] = vec_load(b + v * VEC);
-#pragma GCC unroll 16
+            UNROLL
             for (int r = 0; r < rows; r++) {
                 vec x = vec_all(a[r] + k);
-#pragma GCC unroll 4
+                UNROLL
                 for (int v = 0; v < VECS; v++) sum[r][v] = vec_fma(x, column[v], sum[r][v]);
             }
         }
     }
 
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        UNROLL
         for (int v = 0; v < VECS; v++) vec_store(c + (size_t)r * c_stride + v * VEC, sum[r][v]);
+    }
 }
 
 static void tile_rows(const limn_tile *t, float *c, size_t c_stride) {

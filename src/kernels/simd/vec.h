@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "kernels/unroll.h"
+
 #if defined(LIMN_SIMDE)
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>

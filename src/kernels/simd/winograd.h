@@ -54,13 +54,13 @@ static void limn_simd_winograd_input(const float *const *pixel, int c, float *ou
     vec d[36], half[36];
     int i = 0;
     for (; i + VEC <= c; i += VEC) {
-#pragma GCC unroll 36
+        UNROLL
         for (int p = 0; p < 36; p++) d[p] = vec_load(pixel[p] + i);
-#pragma GCC unroll 6
+        UNROLL
         for (int x = 0; x < 6; x++) vec_winograd_b(d + x, half + x, 6);
-#pragma GCC unroll 6
+        UNROLL
         for (int y = 0; y < 6; y++) vec_winograd_b(half + 6 * y, d + 6 * y, 1);
-#pragma GCC unroll 36
+        UNROLL
         for (int p = 0; p < 36; p++) vec_store(out + (size_t)p * stride + i, d[p]);
     }
     if (i == c) return;
@@ -74,14 +74,14 @@ static void limn_simd_winograd_weights(const float *g, size_t tap_stride, int n,
                                        size_t stride) {
     vec taps[9], half[18], u[6];
     for (int i = 0; i < n; i += VEC) {
-#pragma GCC unroll 9
+        UNROLL
         for (size_t t = 0; t < 9; t++) taps[t] = vec_load(g + t * tap_stride + i);
-#pragma GCC unroll 3
+        UNROLL
         for (int x = 0; x < 3; x++) vec_winograd_g(taps + x, 3, half + x, 3);
-#pragma GCC unroll 6
+        UNROLL
         for (int y = 0; y < 6; y++) {
             vec_winograd_g(half + 3 * y, 1, u, 1);
-#pragma GCC unroll 6
+            UNROLL
             for (int x = 0; x < 6; x++) vec_store(out + (size_t)(6 * y + x) * stride + i, u[x]);
         }
     }
@@ -91,14 +91,14 @@ static void limn_simd_winograd_weights(const float *g, size_t tap_stride, int n,
 static void limn_simd_winograd_output(const float *m, size_t stride, int n, float *out) {
     vec all[36], half[24], o[4];
     for (int i = 0; i < n; i += VEC) {
-#pragma GCC unroll 36
+        UNROLL
         for (size_t p = 0; p < 36; p++) all[p] = vec_load(m + p * stride + i);
-#pragma GCC unroll 6
+        UNROLL
         for (int x = 0; x < 6; x++) vec_winograd_a(all + x, 6, half + x, 6);
-#pragma GCC unroll 4
+        UNROLL
         for (int y = 0; y < 4; y++) {
             vec_winograd_a(half + 6 * y, 1, o, 1);
-#pragma GCC unroll 4
+            UNROLL
             for (int x = 0; x < 4; x++) vec_store(out + (size_t)((4 * y + x) * n + i), o[x]);
         }
     }
