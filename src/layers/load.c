@@ -320,9 +320,9 @@ static void pack_panel(const packing *p, const uint16_t *window, size_t width, s
                        lines to, size_t panel) {
     uint16_t turned[LIMN_PANEL_MOST * TURNED];
     const bool in_place = p->job->half && to.taps == 1; /* the lines follow each other there too */
-    uint16_t *lines = in_place ? p->job->half + panel + to.channel * to.panel : turned;
-    turn(window, width, to.panel, count, lines);
-    if (!in_place) place_lines(p, lines, count, to, panel);
+    uint16_t *line = in_place ? p->job->half + panel + to.channel * to.panel : turned;
+    turn(window, width, to.panel, count, line);
+    if (!in_place) place_lines(p, line, count, to, panel);
 }
 
 /* `count` numbers of each of `columns` rows, one row `width` numbers behind the other in the window
