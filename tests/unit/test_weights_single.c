@@ -12,6 +12,7 @@
 #include "support/gguf.h"
 #include "support/published.h"
 #include "weights/family.h"
+#include "weights/original.h"
 #include "weights/weights.h"
 
 static char folder[] = "/tmp/limn-single-XXXXXX";
@@ -270,6 +271,36 @@ static void files_that_are_no_model(void **state) {
     unlink(path);
 }
 
+/* The names that are written into GGUF files: those that the published files have, for the U-Net
+ * and the VAE; and every part's can be read again. */
+static void published_names_come_back(void **state) {
+    (void)state;
+    static const struct {
+        published which;
+        int parts;
+    } all[] = {{PUBLISHED_SD15, 3}, {PUBLISHED_SD21, 3}, {PUBLISHED_SDXL, 4}};
+    static const limn_part parts[] = {LIMN_PART_UNET, LIMN_PART_VAE, LIMN_PART_TEXT,
+                                      LIMN_PART_TEXT_2};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        limn_folder *f = open_published(all[i].which, 4, "published.safetensors");
+        const limn_tensors *own, *t;
+        assert_int_equal(limn_folder_tensors(f, "", &own, NULL), LIMN_OK);
+        for (int k = 0; k < all[i].parts; k++) {
+            bool returns = false;
+            assert_int_equal(limn_folder_tensors(f, limn_part_folder(parts[k]), &t, NULL), LIMN_OK);
+            assert_int_equal(limn_original_returns(parts[k], t, &returns, NULL), LIMN_OK);
+            assert_true(returns);
+            for (size_t n = 0; n < limn_tensors_count(t); n++) {
+                char name[LIMN_ORIGINAL_BYTES];
+                limn_original_whole_name(parts[k], t, limn_tensors_at(t, n)->name, name);
+                assert_in_range(strlen(name), 1, 127);
+                if (k < 2 && !limn_tensors_find(own, name)) fail_msg("%s is not published", name);
+            }
+        }
+        limn_folder_close(f);
+    }
+}
+
 /* ---- several files --------------------------------------------------------------------------- */
 
 static void write_at(const char *name, const void *data, size_t size) {
@@ -378,6 +409,7 @@ int main(void) {
         cmocka_unit_test(stable_diffusion_xl),
         cmocka_unit_test(families),
         cmocka_unit_test(files_that_are_no_model),
+        cmocka_unit_test(published_names_come_back),
         cmocka_unit_test(weights_in_several_files),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
