@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -158,6 +159,78 @@ static void test_faults(void **state) {
     assert_int_equal(limn_model_open("tests/golden/tiny-sd15", &how, &m, &error), LIMN_E_MISSING);
 }
 
+/* Writes a file of `bytes` zeros behind a header, whose length is said to be `longer` more. */
+static void write_raw(const char *path, const char *header, size_t bytes, uint64_t longer) {
+    uint64_t size = strlen(header) + longer;
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    fwrite(&size, 1, 8, f);
+    fwrite(header, 1, strlen(header), f);
+    for (size_t i = 0; i < bytes; i++) fputc(0, f);
+    fclose(f);
+}
+
+/* Files of strangers: each a fault where its word is used, and only there. */
+static void test_hostile(void **state) {
+    (void)state;
+#define ONE(type, shape, end)                                                                      \
+    "{\"emb_params\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":[0," end "]}}"
+    static const struct {
+        const char *header;
+        size_t bytes;
+        uint64_t longer;
+        const char *sentence; /* NULL: none is expected */
+    } cases[] = {
+        {ONE("F32", "[75,32]", "9600"), 9600, 0, NULL},
+        {ONE("F32", "[76,32]", "9728"), 9728, 0, "has 76 vectors"},
+        {ONE("F32", "[0,32]", "0"), 0, 0, "has 0 vectors"},
+        {ONE("F32", "[32]", "128"), 128, 0, NULL},
+        {ONE("F32", "[]", "4"), 4, 0, "has no vectors for this model"},
+        {ONE("F32", "[1,1,32]", "128"), 128, 0, "has no vectors for this model"},
+        {ONE("I32", "[1,32]", "128"), 128, 0, "has no vectors for this model"},
+        {ONE("F32", "[4294967297,32]", "128"), 128, 0, "emb_params"},
+        {ONE("F32", "[1,32]", "128"), 127, 0, "h8.safetensors"},
+        {ONE("F32", "[1,32]", "128"), 128, 1000, "h9.safetensors"},
+        {"{}", 0, 0, "has no vectors for this model"},
+        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[1,32],\"data_offsets\":[0,64]},"
+         "\"b\":{\"dtype\":\"F16\",\"shape\":[1,32],\"data_offsets\":[64,128]}}",
+         128, 0, "has no vectors for this model"},
+        {"[", 0, 0, "h12.safetensors"},
+    };
+    enum { CASES = sizeof cases / sizeof *cases };
+    char hostile[] = "/tmp/limn-embeddings-XXXXXX", file[100], odd[2][100];
+    assert_non_null(mkdtemp(hostile));
+    for (int i = 0; i < CASES; i++) {
+        snprintf(file, sizeof file, "%s/h%d.safetensors", hostile, i);
+        write_raw(file, cases[i].header, cases[i].bytes, cases[i].longer);
+    }
+    snprintf(odd[0], sizeof odd[0], "%s/link.safetensors", hostile);
+    assert_int_equal(symlink("nowhere", odd[0]), 0);
+    snprintf(odd[1], sizeof odd[1], "%s/pipe.safetensors", hostile);
+    assert_int_equal(mkfifo(odd[1], 0600), 0); /* which must not be waited for */
+    limn_model *m = open_model(hostile);
+    limn_error error;
+    limn_plan plan;
+    for (int i = 0; i < CASES + 2; i++) {
+        char prompt[40];
+        snprintf(prompt, sizeof prompt, i < CASES ? "a h%d" : i > CASES ? "a pipe" : "a link", i);
+        const char *sentence = i < CASES ? cases[i].sentence : "";
+        limn_request q = ask(prompt);
+        const limn_status status = limn_request_plan(m, &q, &plan, &error);
+        if (sentence ? status != LIMN_E_USAGE || !strstr(error.text, sentence) : status != LIMN_OK)
+            fail_msg("%s: status %d, \"%s\"", prompt, (int)status, error.text);
+    }
+    limn_request plain = ask("a red apple");
+    assert_int_equal(limn_request_plan(m, &plain, &plan, &error), LIMN_OK);
+    limn_model_close(m);
+    for (int i = 0; i < CASES; i++) {
+        snprintf(file, sizeof file, "%s/h%d.safetensors", hostile, i);
+        unlink(file);
+    }
+    for (int i = 0; i < 2; i++) unlink(odd[i]);
+    assert_int_equal(rmdir(hostile), 0);
+}
+
 /* ---- two encoders ---------------------------------------------------------------------------- */
 
 static limn_model *open_xl(const char *embeddings) {
@@ -250,6 +323,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_two_encoders),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
