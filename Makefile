@@ -213,7 +213,7 @@ model-pins: gallery pins
 
 # make bench ARGS="--quick --json": see tests/bench/bench.c. Calls on the layers pass through the
 # bench first, so that it learns which shapes a network asks for (tests/bench/shapes.c).
-BENCH_WRAPS := linear_run conv_run norm_conv_run attention_run group_norm_run layer_norm_run geglu_run
+BENCH_WRAPS := linear_run conv_run norm_conv_run attention_run group_norm_run layer_norm_run
 bench: $(BUILD)/limn $(BUILD)/bench
 	@$(BUILD)/bench --limn $(BUILD)/limn $(ARGS)
 $(BUILD)/bench: $(BENCH_OBJ) $(BUILD)/liblimn.a

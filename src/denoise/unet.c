@@ -102,19 +102,17 @@ float *limn_unet_time(limn_exec *e, const limn_unet *m, double timestep,
 /* ---- transformers ---------------------------------------------------------------------------- */
 
 /* The gated perceptron on rows [rows, d]: y = x + ff_out(geglu(ff_in(norm(x)))), some rows at a
- * time, so that its middle, twelve times as wide as x, is never there as a whole. */
+ * time, so that its middle, four times as wide as x, is never there as a whole. */
 static void run_perceptron(limn_exec *e, const limn_unet_block *b, size_t rows, const float *x,
                            float *y) {
     size_t mark = limn_arena_mark(e->ws), d = (size_t)b->norm3.c;
     size_t most = rows < PERCEPTRON_ROWS ? rows : PERCEPTRON_ROWS, count;
     float *h = limn_arena_floats(e->ws, most * d);
-    float *wide = limn_arena_floats(e->ws, most * 8 * d);
     float *gated = limn_arena_floats(e->ws, most * 4 * d);
     for (size_t row = 0; row < rows; row += count, x += count * d, y += count * d) {
         count = rows - row < most ? rows - row : most;
         limn_layer_norm_run(e, &b->norm3, x, count, h);
-        limn_linear_run(e, &b->ff_in, h, d, count, NULL, wide);
-        limn_geglu_run(e, wide, count, (int)(4 * d), gated);
+        limn_linear_run(e, &b->ff_in, h, d, count, &(limn_finish){.gated = true}, gated);
         limn_linear_run(e, &b->ff_out, gated, 4 * d, count, &(limn_finish){.residual = x}, y);
     }
     limn_arena_release(e->ws, mark);

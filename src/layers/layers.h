@@ -209,15 +209,19 @@ void limn_map_settle(limn_exec *e, size_t mark, limn_map *m);
 /* A table's row as float32: out[d]. */
 void limn_table_row(const limn_kernels *k, const limn_table *table, size_t row, float *out);
 
-/* What happens to a product on its way out: out = last(act(x w + bias) + residual). */
+/* What happens to a product on its way out: out = last(act(x w + bias) + residual), or, gated, out
+ * = a gelu(b) with [a, b] = x w + the matrix's own bias: half as wide, and none of the rest is
+ * done. */
 typedef struct limn_finish {
     const float *bias; /* beside the matrix's own: [n, matrix.n], one row for each image; or NULL */
     limn_activation act;
     const float *residual; /* shaped as the output, or NULL; not the output itself */
     limn_activation last;
+    bool gated; /* for linear layers. Source: Shazeer 2020, GLU variants (GEGLU) */
 } limn_finish;
 
-/* out[rows, w->n] = x[rows, w->k] w. x's rows are x_stride floats apart. finish may be NULL. */
+/* out[rows, w->n] = x[rows, w->k] w, or w->n / 2 columns of it where it is gated. x's rows are
+ * x_stride floats apart. finish may be NULL. */
 void limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, size_t x_stride,
                      size_t rows, const limn_finish *finish, float *out);
 
@@ -244,9 +248,6 @@ void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
 /* Layer norm over each of `rows` rows of norm->c; out may be x. Source: Ba et al. 2016. */
 void limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
                          float *out);
-
-/* out[rows, d] = x[rows, 0..d) gelu(x[rows, d..2d)). */
-void limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
 
 /* Keys and values laid out for attention, for n batches of `tokens` rows and `heads` heads of d. */
 typedef struct limn_keys {

@@ -1,4 +1,4 @@
-/* Norms and the gated activation: rows and columns of activations. */
+/* Norms: rows and columns of activations. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 /* Pixels whose sums are taken in one go. Part of the contract: sums of such chunks are added in
  * rising order. */
 #define CHUNK_PIXELS 256
-/* Rows in a task of layer norm and of the gated activation. */
+/* Rows in a task of layer norm. */
 #define CHUNK_ROWS 32
 /* Numbers below which threads cost more than they bring. */
 #define SERIAL_NUMBERS 16384
@@ -137,37 +137,25 @@ void limn_group_norm_run(limn_exec *e, const limn_norm *norm, const limn_map *x,
 
 typedef struct row_work {
     const limn_kernels *k;
-    const limn_norm *norm; /* NULL for the gated activation */
+    const limn_norm *norm;
     const float *x;
     float *out;
     size_t rows;
-    int d;
 } row_work;
 
 static void rows_task(void *ctx, int i) {
     const row_work *w = ctx;
-    size_t begin = (size_t)i * CHUNK_ROWS, end = begin + CHUNK_ROWS, d = (size_t)w->d;
+    const limn_norm *n = w->norm;
+    size_t begin = (size_t)i * CHUNK_ROWS, end = begin + CHUNK_ROWS, d = (size_t)n->c;
     if (end > w->rows) end = w->rows;
-    for (size_t r = begin; r < end; r++) {
-        if (w->norm)
-            w->k->layer_norm(w->x + r * d, w->d, w->norm->eps, w->norm->gamma, w->norm->beta,
-                             w->out + r * d);
-        else
-            w->k->geglu(w->x + r * 2 * d, w->x + r * 2 * d + d, w->d, w->out + r * d);
-    }
-}
-
-static void run_rows(limn_exec *e, row_work *w) {
-    if (!limn_exec_goes_on(e)) return;
-    int tasks = (int)((w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
-    limn_team_loop(team_for(e, w->rows * (size_t)w->d), tasks, rows_task, w);
+    for (size_t r = begin; r < end; r++)
+        w->k->layer_norm(w->x + r * d, n->c, n->eps, n->gamma, n->beta, w->out + r * d);
 }
 
 void limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float *x, size_t rows,
                          float *out) {
-    run_rows(e, &(row_work){e->k, norm, x, out, rows, norm->c});
-}
-
-void limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out) {
-    run_rows(e, &(row_work){e->k, NULL, x, out, rows, d});
+    row_work w = {e->k, norm, x, out, rows};
+    int tasks = (int)((rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
+    if (limn_exec_goes_on(e))
+        limn_team_loop(team_for(e, rows * (size_t)norm->c), tasks, rows_task, &w);
 }

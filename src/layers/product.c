@@ -6,6 +6,9 @@
  * sum waits in the output between blocks, which is exact. After the last block, bias, activation
  * and residual.
  *
+ * Where the second half of the columns gates the first, a task makes some panels of the first, in
+ * the output, and those of the second that belong to them, beside it on the stack.
+ *
  * How the output is cut changes no bit: every element is its own chain. */
 #include "layers/product.h"
 
@@ -18,6 +21,10 @@
 #define TABLE_MOST (TASK_ROWS * LIMN_TILE_SEGMENTS)
 /* Tasks below which a product is cut finer, so that several threads share it. */
 #define TASKS_WANTED 16
+/* Columns of a gated output in one task, and how far apart a row's gates are from the next row's:
+ * the panels that they lie in. */
+#define GATED_COLUMNS 128
+#define GATES_STRIDE  (GATED_COLUMNS + LIMN_PANEL_MOST)
 /* Multiply-adds below which threads cost more than they bring. */
 #define SERIAL_WORK 65536.0
 
@@ -31,21 +38,32 @@ typedef struct work {
     const limn_rows_i8 *i8; /* the rows as int8; NULL where the matrix is float */
     const limn_finish *finish;
     float *out;
+    bool gated;      /* half of the matrix's columns gate the other half */
+    int columns;     /* of the output */
     int step;        /* rows of a tile */
     int tiles;       /* of rows in one image */
     int task_tiles;  /* of rows in one task */
-    int panels;      /* of columns in all */
+    int panels;      /* of the output's columns in all */
     int task_panels; /* in one task */
     int row_tasks;   /* in one image */
     int column_tasks;
     int parts; /* segments that one tap's channels are cut into */
 } work;
 
-/* The part of the output that one task makes. */
+/* Some neighbouring columns of the product, and where their sums go. */
+typedef struct strip {
+    int panel, panels; /* of the matrix */
+    int columns;       /* from the first panel's first on */
+    float *to;         /* of the region's first row, and how far apart rows are */
+    size_t stride;
+} strip;
+
+/* What one task makes of the product. */
 typedef struct region {
     int image;
     int row, rows; /* in the image */
-    int panel, panels;
+    int strips;    /* 1, or 2 where the second gates the first */
+    strip strip[2];
 } region;
 
 /* A block of k: some whole segments. */
@@ -105,12 +123,6 @@ static void look_up(const work *k, const region *g, const block *b, int row, int
     }
 }
 
-static float *output_at(const work *k, const region *g, int row, int panel) {
-    const limn_rows *r = k->rows;
-    size_t at = (size_t)g->image * (size_t)r->out_h * (size_t)r->out_w + (size_t)(g->row + row);
-    return k->out + at * (size_t)k->w->n + (size_t)panel * (size_t)k->kernels->panel;
-}
-
 const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
                                int depth, float *room) {
     size_t width = (size_t)kernels->panel;
@@ -120,101 +132,158 @@ const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m
     return room;
 }
 
-/* Continues the chains of all tiles of the region by one block of k. */
-static void run_block(const work *k, const region *g, const block *b) {
-    const float *table[TABLE_MOST];
+/* Continues the chains of a strip's tiles by one block of k; the table is of all tiles of rows. */
+static void run_strip(const work *k, const region *g, const strip *s, const block *b,
+                      const float *const *table) {
     float room[LIMN_TILE_DEPTH * LIMN_PANEL_MOST];
     int step = k->step, panel = k->kernels->panel, depth = 0;
-    for (int s = 0; s < b->segments; s++) depth += b->length[s];
-    int tiles = limn_parts(g->rows, step), stride = step * LIMN_TILE_SEGMENTS;
-    for (int i = 0; i < tiles; i++)
-        look_up(k, g, b, i * step, limn_least(step, g->rows - i * step), table + i * stride);
-    for (int j = g->panel; j < g->panel + g->panels; j++) {
+    for (int i = 0; i < b->segments; i++) depth += b->length[i];
+    for (int j = 0; j < s->panels; j++) {
         limn_tile t = {
-            .columns = limn_least(panel, k->w->n - j * panel),
+            .columns = limn_least(panel, s->columns - j * panel),
             .segments = b->segments,
             .length = b->length,
-            .b = limn_matrix_panel(k->kernels, k->w, j, b->k, depth, room),
-            .c_stride = (size_t)k->w->n,
+            .b = limn_matrix_panel(k->kernels, k->w, s->panel + j, b->k, depth, room),
+            .c_stride = s->stride,
             .first = b->k == 0,
         };
-        for (int i = 0; i < tiles; i++) {
-            t.rows = limn_least(step, g->rows - i * step);
-            t.a = table + i * stride;
-            t.c = output_at(k, g, i * step, j);
+        for (int row = 0; row < g->rows; row += step) {
+            t.rows = limn_least(step, g->rows - row);
+            t.a = table + row * LIMN_TILE_SEGMENTS;
+            t.c = s->to + (size_t)row * s->stride + j * panel;
             k->kernels->tile(&t);
         }
     }
+}
+
+/* Continues the chains of all tiles of the region by one block of k. */
+static void run_block(const work *k, const region *g, const block *b) {
+    const float *table[TABLE_MOST];
+    for (int row = 0; row < g->rows; row += k->step)
+        look_up(k, g, b, row, limn_least(k->step, g->rows - row), table + row * LIMN_TILE_SEGMENTS);
+    for (int i = 0; i < g->strips; i++) run_strip(k, g, &g->strip[i], b, table);
+}
+
+/* All of k for a strip's tiles, in int8. */
+static void run_strip_int8(const work *k, const region *g, const strip *s,
+                           const int8_t *const *table, const float *scale) {
+    int step = k->step, panel = k->kernels->panel, fours = limn_fours_of(k->rows->c) / 4;
+    int taps = k->rows->kernel * k->rows->kernel;
+    size_t first = (size_t)s->panel * (size_t)panel, depth = (size_t)taps * (size_t)fours * 4;
+    for (int j = 0; j < s->panels; j++)
+        for (int row = 0; row < g->rows; row += step)
+            k->kernels->tile_i8(&(limn_tile_i8){
+                .rows = limn_least(step, g->rows - row),
+                .columns = limn_least(panel, s->columns - j * panel),
+                .segments = taps,
+                .fours = fours,
+                .a = table + row * LIMN_TILE_SEGMENTS,
+                .b = k->w->i8 + (first + (size_t)(j * panel)) * depth,
+                .a_scale = scale + row,
+                .b_scale = k->w->scale + first + j * panel,
+                .b_start = k->w->start + first + j * panel,
+                .c = s->to + (size_t)row * s->stride + j * panel,
+                .c_stride = s->stride,
+            });
 }
 
 /* All of k for all tiles of the region, in int8. */
 static void run_int8(const work *k, const region *g) {
     const int8_t *table[TABLE_MOST];
     float scale[TASK_ROWS];
-    int step = k->step, panel = k->kernels->panel, tiles = limn_parts(g->rows, step);
-    int taps = k->rows->kernel * k->rows->kernel, c = limn_fours_of(k->rows->c);
-    int stride = step * LIMN_TILE_SEGMENTS;
-    for (int i = 0; i < tiles; i++)
-        limn_rows_i8_at(k->i8, g->image, g->row + i * step, limn_least(step, g->rows - i * step),
-                        step, table + i * stride, scale + i * step);
-    for (int j = g->panel; j < g->panel + g->panels; j++)
-        for (int i = 0; i < tiles; i++)
-            k->kernels->tile_i8(&(limn_tile_i8){
-                .rows = limn_least(step, g->rows - i * step),
-                .columns = limn_least(panel, k->w->n - j * panel),
-                .segments = taps,
-                .fours = c / 4,
-                .a = table + i * stride,
-                .b = k->w->i8 + (size_t)j * (size_t)panel * (size_t)taps * (size_t)c,
-                .a_scale = scale + i * step,
-                .b_scale = k->w->scale + (size_t)j * (size_t)panel,
-                .b_start = k->w->start + (size_t)j * (size_t)panel,
-                .c = output_at(k, g, i * step, j),
-                .c_stride = (size_t)k->w->n,
-            });
+    for (int row = 0; row < g->rows; row += k->step)
+        limn_rows_i8_at(k->i8, g->image, g->row + row, limn_least(k->step, g->rows - row), k->step,
+                        table + row * LIMN_TILE_SEGMENTS, scale + row);
+    for (int i = 0; i < g->strips; i++) run_strip_int8(k, g, &g->strip[i], table, scale);
 }
 
 /* Biases, activation and residual over the region. */
 static void finish_region(const work *k, const region *g) {
     static const limn_finish none = {.bias = NULL};
     const limn_finish *f = k->finish ? k->finish : &none;
-    size_t column = (size_t)g->panel * (size_t)k->kernels->panel;
-    int columns = limn_least(g->panels * k->kernels->panel, k->w->n - (int)column);
+    const strip *s = &g->strip[0];
+    size_t column = (size_t)s->panel * (size_t)k->kernels->panel;
     const float *bias = k->w->bias ? k->w->bias + column : NULL;
     const float *own = f->bias ? f->bias + (size_t)g->image * (size_t)k->w->n + column : NULL;
     bool plain = f->act == LIMN_ACT_NONE && f->last == LIMN_ACT_NONE;
     if (!bias && !own && !f->residual && plain) return;
     for (int i = 0; i < g->rows; i++) {
-        float *out = output_at(k, g, i, g->panel);
+        float *out = s->to + (size_t)i * s->stride;
         const float *residual = f->residual ? f->residual + (out - k->out) : NULL;
-        if (bias && own) k->kernels->finish(out, bias, LIMN_ACT_NONE, NULL, columns, out);
-        k->kernels->finish(out, own ? own : bias, f->act, residual, columns, out);
-        if (f->last != LIMN_ACT_NONE) k->kernels->finish(out, NULL, f->last, NULL, columns, out);
+        if (bias && own) k->kernels->finish(out, bias, LIMN_ACT_NONE, NULL, s->columns, out);
+        k->kernels->finish(out, own ? own : bias, f->act, residual, s->columns, out);
+        if (f->last != LIMN_ACT_NONE) k->kernels->finish(out, NULL, f->last, NULL, s->columns, out);
     }
+}
+
+/* The same where the second strip gates the first; its gates begin `skipped` columns into it. */
+static void finish_gated(const work *k, const region *g, int skipped) {
+    const strip *s = &g->strip[0];
+    const float *bias = k->w->bias ? k->w->bias + s->panel * k->kernels->panel : NULL;
+    for (int i = 0; i < g->rows; i++) {
+        float *out = s->to + (size_t)i * s->stride;
+        float *gate = g->strip[1].to + (size_t)i * g->strip[1].stride + skipped;
+        if (bias) {
+            k->kernels->finish(out, bias, LIMN_ACT_NONE, NULL, s->columns, out);
+            k->kernels->finish(gate, bias + k->columns, LIMN_ACT_NONE, NULL, s->columns, gate);
+        }
+        k->kernels->geglu(out, gate, s->columns, out);
+    }
+}
+
+/* The sums of the region. */
+static void run_region(const work *k, const region *g) {
+    block b = {0};
+    if (k->i8) run_int8(k, g);
+    for (; !k->i8 && next_block(k, &b); advance(&b)) run_block(k, g, &b);
+}
+
+/* With the panels of the gates: the columns half a matrix further, which may begin within one. */
+static void run_gated(const work *k, region *g) {
+    float gates[TASK_ROWS * GATES_STRIDE];
+    int panel = k->kernels->panel, first = k->columns + g->strip[0].panel * panel;
+    int skipped = first % panel, columns = skipped + g->strip[0].columns;
+    g->strip[g->strips++] = (strip){.panel = first / panel,
+                                    .panels = limn_parts(columns, panel),
+                                    .columns = columns,
+                                    .to = gates,
+                                    .stride = GATES_STRIDE};
+    run_region(k, g);
+    finish_gated(k, g, skipped);
 }
 
 static void run_task(void *ctx, int i) {
     const work *k = ctx;
     int column_task = i % k->column_tasks, row_task = i / k->column_tasks;
-    int tile = row_task % k->row_tasks * k->task_tiles, step = k->step;
+    int panel = column_task * k->task_panels, column = panel * k->kernels->panel;
+    size_t pixels = (size_t)k->rows->out_h * (size_t)k->rows->out_w, n = (size_t)k->columns;
     region g = {.image = row_task / k->row_tasks,
-                .row = tile * step,
-                .panel = column_task * k->task_panels};
-    g.rows = limn_least(k->task_tiles * step, k->rows->out_h * k->rows->out_w - g.row);
-    g.panels = limn_least(k->task_panels, k->panels - g.panel);
-    block b = {0};
-    if (k->i8) run_int8(k, &g);
-    for (; !k->i8 && next_block(k, &b); advance(&b)) run_block(k, &g, &b);
-    finish_region(k, &g);
+                .row = row_task % k->row_tasks * k->task_tiles * k->step,
+                .strips = 1};
+    g.rows = limn_least(k->task_tiles * k->step, (int)pixels - g.row);
+    g.strip[0] = (strip){
+        .panel = panel,
+        .panels = limn_least(k->task_panels, k->panels - panel),
+        .columns = limn_least(k->task_panels * k->kernels->panel, k->columns - column),
+        .to = k->out + ((size_t)g.image * pixels + (size_t)g.row) * n + column,
+        .stride = n,
+    };
+    if (k->gated) {
+        run_gated(k, &g);
+    } else {
+        run_region(k, &g);
+        finish_region(k, &g);
+    }
 }
 
 /* Cuts rows first to what the caches hold, then finer while there are too few tasks. */
 static int cut(work *k) {
     int step = k->step;
     k->tiles = limn_parts(k->rows->out_h * k->rows->out_w, step);
-    k->panels = limn_parts(k->w->n, k->kernels->panel);
+    k->panels = limn_parts(k->columns, k->kernels->panel);
     k->task_tiles = limn_least(k->tiles, TASK_ROWS / step);
-    k->task_panels = k->panels;
+    k->task_panels =
+        k->gated ? limn_least(k->panels, GATED_COLUMNS / k->kernels->panel) : k->panels;
     for (;;) {
         k->row_tasks = limn_parts(k->tiles, k->task_tiles);
         k->column_tasks = limn_parts(k->panels, k->task_panels);
@@ -233,6 +302,8 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     size_t mark = limn_arena_mark(e->ws);
     e->flop += 2 * size;
     work k = {.kernels = e->k, .w = w, .rows = rows, .finish = finish, .out = out};
+    k.gated = finish && finish->gated;
+    k.columns = k.gated ? w->n / 2 : w->n;
     limn_rows_i8 quantised;
     if (w->int8) {
         quantised = limn_rows_to_i8(e, rows);

@@ -47,7 +47,6 @@ typedef enum bench_kind {
     BENCH_ATTENTION,
     BENCH_GROUP_NORM,
     BENCH_LAYER_NORM,
-    BENCH_GEGLU,
 } bench_kind;
 
 /* One call on src/layers. Fields that a kind does not use are 0. */
@@ -57,7 +56,7 @@ typedef struct bench_shape {
     int out_h, out_w, out_c;
     int up_h, up_w, kernel, stride, pad;
     int keys, heads; /* attention: c is the width of one head */
-    bool causal, residual;
+    bool causal, residual, gated;
     limn_activation act;
 } bench_shape;
 

@@ -54,7 +54,8 @@ static bench_shape crop(bench_shape s, double gflop, int rows_least) {
 static void run_call(limn_exec *e, void *ctx) {
     call *c = ctx;
     const bench_shape *s = &c->s;
-    const limn_finish finish = {.act = s->act, .residual = s->residual ? c->residual : NULL};
+    const limn_finish finish = {
+        .act = s->act, .residual = s->residual ? c->residual : NULL, .gated = s->gated};
     if (s->kind == BENCH_LINEAR) {
         limn_linear_run(e, &c->matrix, c->x, (size_t)s->c, (size_t)s->h, &finish, c->out);
     } else if (s->kind == BENCH_CONV) {

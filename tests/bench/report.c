@@ -40,7 +40,7 @@ json_t *bench_array(json_t *object, const char *key) {
 
 void bench_describe(const bench_shape *s, char *text, size_t size) {
     static const char *const acts[] = {"", ", silu", ", gelu", ", quick_gelu", ", relu"};
-    const char *act = acts[s->act], *plus = s->residual ? ", +" : "";
+    const char *act = s->gated ? ", geglu" : acts[s->act], *plus = s->residual ? ", +" : "";
     switch (s->kind) {
     case BENCH_LINEAR:
         snprintf(text, size, "linear %dx%d -> %d%s%s", s->h, s->c, s->out_c, act, plus);
@@ -61,9 +61,6 @@ void bench_describe(const bench_shape *s, char *text, size_t size) {
         break;
     case BENCH_LAYER_NORM:
         snprintf(text, size, "layer norm %dx%d", s->h, s->c);
-        break;
-    case BENCH_GEGLU:
-        snprintf(text, size, "geglu %dx%d", s->h, s->c);
         break;
     }
 }

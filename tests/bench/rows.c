@@ -15,7 +15,7 @@ typedef struct call {
     const float *small; /* [16384] of both signs */
 } call;
 
-/* A norm or the gated activation, through src/layers. */
+/* A norm, through src/layers. */
 static void run_layer(limn_exec *e, void *ctx) {
     const call *c = ctx;
     const bench_shape *s = &c->s;
@@ -24,10 +24,8 @@ static void run_layer(limn_exec *e, void *ctx) {
         const limn_map x = {c->x, s->n, s->h, s->w, s->c};
         limn_map out = {c->out, s->n, s->h, s->w, s->c};
         limn_group_norm_run(e, &norm, &x, NULL, s->act, &out);
-    } else if (s->kind == BENCH_LAYER_NORM) {
-        limn_layer_norm_run(e, &norm, c->x, (size_t)s->h, c->out);
     } else {
-        limn_geglu_run(e, c->x, (size_t)s->h, s->c, c->out);
+        limn_layer_norm_run(e, &norm, c->x, (size_t)s->h, c->out);
     }
 }
 
@@ -115,7 +113,7 @@ static void measure_kernels(bench *b, call *c) {
 
 /* Fewer lines of a large map. */
 static bench_shape cut(bench_shape s) {
-    size_t line = (size_t)(s.w ? s.w : 1) * (size_t)s.c * (s.kind == BENCH_GEGLU ? 2 : 1);
+    size_t line = (size_t)(s.w ? s.w : 1) * (size_t)s.c;
     if ((size_t)s.n * (size_t)s.h * line <= NUMBERS_MOST) return s;
     if ((size_t)s.h * line > NUMBERS_MOST) s.h = (int)(NUMBERS_MOST / line);
     s.n = 1;

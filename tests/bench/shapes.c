@@ -80,9 +80,10 @@ void __wrap_limn_linear_run(limn_exec *e, const limn_matrix *w, const float *x, 
     s.out_c = w->n;
     if (finish) {
         s.act = finish->act;
+        s.gated = finish->gated;
         /* While measuring, a residual is a NULL: whoever passes `finish` without an activation
          * passes one for its residual. */
-        s.residual = finish->residual || finish->act == LIMN_ACT_NONE;
+        s.residual = finish->residual || (finish->act == LIMN_ACT_NONE && !s.gated);
     }
     if (recording) record(s);
     __real_limn_linear_run(e, w, x, x_stride, rows, finish, out);
@@ -149,14 +150,6 @@ void __wrap_limn_layer_norm_run(limn_exec *e, const limn_norm *norm, const float
         record(
             (bench_shape){.kind = BENCH_LAYER_NORM, .n = 1, .h = (int)rows, .w = 1, .c = norm->c});
     __real_limn_layer_norm_run(e, norm, x, rows, out);
-}
-
-void __real_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
-void __wrap_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out);
-void __wrap_limn_geglu_run(limn_exec *e, const float *x, size_t rows, int d, float *out) {
-    if (recording)
-        record((bench_shape){.kind = BENCH_GEGLU, .n = 1, .h = (int)rows, .w = 1, .c = d});
-    __real_limn_geglu_run(e, x, rows, d, out);
 }
 
 /* ---- the networks ---------------------------------------------------------------------------- */

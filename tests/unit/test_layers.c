@@ -18,7 +18,7 @@
 
 typedef struct linear_shape {
     int rows, n, k, parts; /* parts: how many layers of n / parts are put together */
-    bool bias, own_bias, residual;
+    bool bias, own_bias, residual, gated;
     limn_activation act;
     const float *x, *own, *kept; /* x's rows are k + 3 apart */
 } linear_shape;
@@ -33,25 +33,32 @@ static void load_linear(layer_case *c, limn_loader *ld) {
 
 static void run_linear(layer_case *c, limn_exec *e, float *out) {
     const linear_shape *s = c->shape;
-    limn_finish finish = {.bias = s->own, .act = s->act, .residual = s->kept};
+    limn_finish finish = {.bias = s->own, .act = s->act, .residual = s->kept, .gated = s->gated};
     limn_linear_run(e, c->loaded, s->x, (size_t)s->k + 3, (size_t)s->rows,
-                    s->own || s->kept || s->act ? &finish : NULL, out);
+                    s->own || s->kept || s->act || s->gated ? &finish : NULL, out);
+}
+
+static double linear_sum(const layer_case *c, const linear_shape *s, int row, int column) {
+    static const char names[] = "qkv";
+    int n = s->n / s->parts;
+    char name[] = {names[column / n], '.', 'w', 'e', 'i', 'g', 'h', 't', 0};
+    const float *w = weights_of(c->file, name) + (size_t)(column % n) * (size_t)s->k;
+    const float *x = s->x + (size_t)row * (size_t)(s->k + 3);
+    double sum = 0;
+    for (int k = 0; k < s->k; k++) sum += (double)x[k] * (double)w[k];
+    strcpy(name + 2, "bias");
+    if (s->bias) sum += (double)weights_of(c->file, name)[column % n];
+    return sum + (s->own ? (double)s->own[column] : 0);
 }
 
 static void want_linear(const layer_case *c, const linear_shape *s) {
-    static const char names[] = "qkv";
-    int n = s->n / s->parts;
-    for (int i = 0; i < s->rows * s->n; i++) {
-        int row = i / s->n, column = i % s->n;
-        char name[] = {names[column / n], '.', 'w', 'e', 'i', 'g', 'h', 't', 0};
-        const float *w = weights_of(c->file, name) + (size_t)(column % n) * (size_t)s->k;
-        const float *x = s->x + (size_t)row * (size_t)(s->k + 3);
-        double sum = 0;
-        for (int k = 0; k < s->k; k++) sum += (double)x[k] * (double)w[k];
-        strcpy(name + 2, "bias");
-        if (s->bias) sum += (double)weights_of(c->file, name)[column % n];
-        if (s->own) sum += (double)s->own[column];
+    int width = s->gated ? s->n / 2 : s->n;
+    for (int i = 0; i < s->rows * width; i++) {
+        double sum = linear_sum(c, s, i / width, i % width);
         c->want[i] = layer_activated(s->act, sum) + (s->kept ? (double)s->kept[i] : 0);
+        if (s->gated)
+            c->want[i] *=
+                layer_activated(LIMN_ACT_GELU, linear_sum(c, s, i / width, i % width + width));
     }
 }
 
@@ -78,7 +85,7 @@ static void check_linear(linear_shape s, uint64_t *random) {
         if (s.bias) weights_add(c.file, name, 1, (int[]){s.n / s.parts});
     }
     c.loaded = &m;
-    c.count = (size_t)(s.rows * s.n);
+    c.count = (size_t)(s.rows * (s.gated ? s.n / 2 : s.n));
     c.want = layer_doubles(c.count);
     want_linear(&c, &s);
     layer_case_check(&c);
@@ -100,6 +107,9 @@ static void test_linear(void **state) {
         {.rows = 97, .n = 67, .k = 300, .parts = 1, .bias = true, .act = LIMN_ACT_QUICK_GELU},
         {.rows = 130, .n = 50, .k = 257, .parts = 2, .act = LIMN_ACT_GELU, .residual = true},
         {.rows = 20, .n = 31, .k = 256, .parts = 1, .own_bias = true, .act = LIMN_ACT_RELU},
+        {.rows = 1, .n = 2, .k = 1, .parts = 1, .gated = true},
+        {.rows = 77, .n = 134, .k = 40, .parts = 1, .bias = true, .gated = true},
+        {.rows = 98, .n = 576, .k = 300, .parts = 1, .bias = true, .gated = true},
         {.rows = 9,
          .n = 48,
          .k = 40,

@@ -20,7 +20,7 @@
 typedef struct shape {
     int images, h, w, c, n;
     int kernel, stride, pad, up; /* up: enlarged so many times */
-    bool linear, residual;
+    bool linear, residual, gated;
     int outliers; /* 0, or how much larger than the others one channel in 64 is: then the result is
                      held against that of the numbers as they are */
     const float *x, *kept;
@@ -44,7 +44,7 @@ static void load(layer_case *c, limn_loader *ld) {
 static void run(layer_case *c, limn_exec *e, float *out) {
     const shape *s = c->shape;
     const limn_conv *conv = c->loaded;
-    limn_finish finish = {.residual = s->kept};
+    limn_finish finish = {.residual = s->kept, .gated = s->gated};
     assert_true(conv->matrix.i8 && !conv->matrix.packed && !conv->matrix.half);
     if (s->linear) {
         limn_linear_run(e, &conv->matrix, s->x, (size_t)s->c, (size_t)s->h, &finish, out);
@@ -157,17 +157,23 @@ static double product(const operands *o, int image, int y, int x, int n, double 
     return sum * sx * sw / block;
 }
 
+/* Output n of the pixel `at`, with the bias. */
+static double output(const layer_case *c, const operands *o, int at, int n) {
+    const shape *s = o->s;
+    int h = out_size(s, s->h), w = out_size(s, s->w);
+    double exact, bound, sum = product(o, at / w / h, at / w % h, at % w, n, &exact, &bound);
+    if (!(fabs(sum - exact) <= bound))
+        fail_msg("%s: [%d][%d] is %g off, at most %g", c->what, at, n, sum - exact, bound);
+    return (s->outliers ? exact : sum) + (double)weights_of(c->file, "layer.bias")[n];
+}
+
 static void want_all(const layer_case *c, const shape *s) {
     operands o = quantise_all(c, s);
-    const float *bias = weights_of(c->file, "layer.bias");
-    int h = out_size(s, s->h), w = out_size(s, s->w);
-    for (size_t i = 0; i < c->count; i++) {
-        int n = (int)(i % (size_t)s->n), at = (int)(i / (size_t)s->n);
-        double exact, bound, sum = product(&o, at / w / h, at / w % h, at % w, n, &exact, &bound);
-        if (!(fabs(sum - exact) <= bound))
-            fail_msg("%s: [%zu] is %g off, at most %g", c->what, i, sum - exact, bound);
-        c->want[i] =
-            (s->outliers ? exact : sum) + (double)bias[n] + (s->kept ? (double)s->kept[i] : 0);
+    int width = s->gated ? s->n / 2 : s->n;
+    for (int i = 0; i < (int)c->count; i++) {
+        int at = i / width, n = i % width;
+        c->want[i] = output(c, &o, at, n) + (s->kept ? (double)s->kept[i] : 0);
+        if (s->gated) c->want[i] *= layer_activated(LIMN_ACT_GELU, output(c, &o, at, n + width));
     }
     free(o.rotated_weight);
     free(o.rotated_x);
@@ -185,7 +191,7 @@ static void check(shape s, uint64_t *random) {
     limn_conv conv;
     layer_case c = {.what = what, .load = load, .run = run, .shape = &s, .loaded = &conv};
     c.tolerance = s.outliers ? OUTLIER_TOLERANCE : 1e-6;
-    c.count = (size_t)(s.images * out_size(&s, s.h) * out_size(&s, s.w) * s.n);
+    c.count = (size_t)(s.images * out_size(&s, s.h) * out_size(&s, s.w) * s.n / (s.gated ? 2 : 1));
     guarded x = guarded_take((size_t)(s.images * s.h * s.w * s.c), sizeof(float));
     guarded kept = guarded_take(c.count, sizeof(float));
     random_fill(random, NUMBERS_PLAIN, x.f, x.count);
@@ -211,6 +217,7 @@ static void test_layers(void **state) {
     uint64_t random = 91;
     check((shape){1, 7, 1, 32, 5, 1, 1, 0, .linear = true}, &random);
     check((shape){1, 99, 1, 301, 67, 1, 1, 0, .linear = true, .residual = true}, &random);
+    check((shape){1, 98, 1, 40, 278, 1, 1, 0, .linear = true, .gated = true}, &random);
     check((shape){2, 5, 6, 35, 33, 1, 1, 0, .up = 1}, &random);
     check((shape){2, 9, 10, 33, 40, 3, 1, 1, .residual = true}, &random);
     check((shape){2, 8, 7, 64, 17, 3, 2, 1, .up = 1}, &random);

@@ -1,5 +1,4 @@
-/* Norms, the gated activation and attention against double; the same bits at every level and with
- * every team. */
+/* Norms and attention against double; the same bits at every level and with every team. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,52 +135,12 @@ static void test_layer_norm(void **state) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_norm(shapes[i], &random);
 }
 
-/* ---- the gated activation -------------------------------------------------------------------- */
-
-typedef struct gate_shape {
-    int rows, d;
-    const float *x;
-} gate_shape;
+/* ---- attention ------------------------------------------------------------------------------- */
 
 static void load_nothing(layer_case *c, limn_loader *ld) {
     (void)c;
     (void)ld;
 }
-
-static void run_gate(layer_case *c, limn_exec *e, float *out) {
-    const gate_shape *s = c->shape;
-    limn_geglu_run(e, s->x, (size_t)s->rows, s->d, out);
-}
-
-static void check_gate(int rows, int d, uint64_t *random) {
-    gate_shape s = {.rows = rows, .d = d};
-    layer_case c = {.what = "geglu", .load = load_nothing, .run = run_gate, .shape = &s};
-    c.count = (size_t)(rows * d);
-    guarded x = guarded_take(2 * c.count, sizeof(float));
-    random_fill(random, NUMBERS_PLAIN, x.f, x.count);
-    s.x = x.f;
-    c.file = weights_make(random);
-    weights_add(c.file, "nothing", 1, &(int){1});
-    c.want = layer_doubles(c.count);
-    for (int i = 0; i < rows * d; i++) {
-        const float *row = x.f + 2 * (i / d) * d;
-        c.want[i] = (double)row[i % d] * layer_activated(LIMN_ACT_GELU, (double)row[d + i % d]);
-    }
-    layer_case_check(&c);
-    free(c.want);
-    weights_free(c.file);
-    guarded_free(&x);
-}
-
-static void test_geglu(void **state) {
-    (void)state;
-    uint64_t random = 43;
-    check_gate(1, 1, &random);
-    check_gate(33, 67, &random);
-    check_gate(70, 256, &random);
-}
-
-/* ---- attention ------------------------------------------------------------------------------- */
 
 /* Three roundings to 8 bits. */
 #define INT8_TOLERANCE 0.04
@@ -320,7 +279,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_group_norm),
         cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_geglu),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_attention_of_nan),
     };
