@@ -157,8 +157,7 @@ static double product(const operands *o, int image, int y, int x, int n, double 
     return sum * sx * sw / block;
 }
 
-/* Output n of the pixel `at`, with the bias; of the numbers as they are where there are outliers.
- */
+/* Output n of the pixel `at`, with the bias; exact where there are outliers. */
 static double output(const layer_case *c, const operands *o, int at, int n) {
     const shape *s = o->s;
     int h = out_size(s, s->h), w = out_size(s, s->w);
