@@ -31,7 +31,7 @@ nothing "rooms include upwards only" upward_includes
 
 # docs/architecture.md names every file, without its ending, in the paragraph of its room.
 off_the_map() {
-    for file in $(find src -name '*.[ch]'); do
+    for file in $ours; do
         room=${file#src/} room=${room%%/*} name=$(basename "$file")
         awk -v RS= -v room="**$room**" -v name="\`${name%.?}\`" \
             'index($0, room) && index($0, name) { found = 1 } END { exit !found }' \
