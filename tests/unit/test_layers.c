@@ -126,7 +126,8 @@ static void test_linear(void **state) {
 
 typedef struct conv_shape {
     int images, h, w, c, n;
-    int kernel, stride, pad;
+    int kernel, pad;
+    int stride;     /* 0: 1 */
     int up_h, up_w; /* 0: as they are */
     bool own_bias, residual;
     limn_activation act;
@@ -178,6 +179,7 @@ static void want_conv(const layer_case *c, const conv_shape *s) {
 
 static void check_conv(conv_shape s, uint64_t *random) {
     if (!s.up_h) s.up_h = s.h, s.up_w = s.w;
+    if (!s.stride) s.stride = 1;
     s.out_h = (s.up_h + 2 * s.pad - s.kernel) / s.stride + 1;
     s.out_w = (s.up_w + 2 * s.pad - s.kernel) / s.stride + 1;
     char what[120];
@@ -213,102 +215,42 @@ static void check_conv(conv_shape s, uint64_t *random) {
 static void test_conv(void **state) {
     (void)state;
     uint64_t random = 32;
+    /* images, h, w, c, n; then the window, and what comes after it */
     static const conv_shape shapes[] = {
         /* 1 x 1 */
-        {.images = 1, .h = 7, .w = 5, .c = 20, .n = 33, .kernel = 1, .stride = 1, .pad = 0},
+        {1, 7, 5, 20, 33, .kernel = 1},
         /* 3 x 3, padded */
-        {.images = 2, .h = 6, .w = 9, .c = 5, .n = 17, .kernel = 3, .stride = 1, .pad = 1},
+        {2, 6, 9, 5, 17, .kernel = 3, .pad = 1},
         /* three channels */
-        {.images = 1, .h = 9, .w = 6, .c = 3, .n = 40, .kernel = 3, .stride = 1, .pad = 1},
+        {1, 9, 6, 3, 40, .kernel = 3, .pad = 1},
         /* stride 2 */
-        {.images = 2, .h = 9, .w = 8, .c = 12, .n = 20, .kernel = 3, .stride = 2, .pad = 1},
+        {2, 9, 8, 12, 20, .kernel = 3, .stride = 2, .pad = 1},
         /* and no padding */
-        {.images = 1, .h = 8, .w = 11, .c = 7, .n = 10, .kernel = 3, .stride = 2, .pad = 0},
+        {1, 8, 11, 7, 10, .kernel = 3, .stride = 2},
         /* taps cut into parts */
-        {.images = 1, .h = 5, .w = 4, .c = 300, .n = 18, .kernel = 3, .stride = 1, .pad = 1},
+        {1, 5, 4, 300, 18, .kernel = 3, .pad = 1},
         /* the same without a window */
-        {.images = 1, .h = 4, .w = 3, .c = 530, .n = 9, .kernel = 1, .stride = 1, .pad = 0},
+        {1, 4, 3, 530, 9, .kernel = 1},
         /* patches */
-        {.images = 1, .h = 32, .w = 48, .c = 3, .n = 24, .kernel = 16, .stride = 16, .pad = 0},
+        {1, 32, 48, 3, 24, .kernel = 16, .stride = 16},
         /* to twice the size */
-        {.images = 2,
-         .h = 4,
-         .w = 5,
-         .c = 6,
-         .n = 21,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .up_h = 8,
-         .up_w = 10},
+        {2, 4, 5, 6, 21, .kernel = 3, .pad = 1, .up_h = 8, .up_w = 10},
         /* to odd sizes */
-        {.images = 1,
-         .h = 4,
-         .w = 6,
-         .c = 6,
-         .n = 21,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .up_h = 7,
-         .up_w = 11},
+        {1, 4, 6, 6, 21, .kernel = 3, .pad = 1, .up_h = 7, .up_w = 11},
         /* all that can follow */
-        {.images = 2,
-         .h = 6,
-         .w = 5,
-         .c = 8,
-         .n = 19,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .own_bias = true,
-         .residual = true,
+        {2, 6, 5, 8, 19, .kernel = 3, .pad = 1, .own_bias = true, .residual = true,
          .act = LIMN_ACT_SILU},
         /* Winograd's, from here on */
-        {.images = 1, .h = 12, .w = 10, .c = 32, .n = 32, .kernel = 3, .stride = 1, .pad = 1},
+        {1, 12, 10, 32, 32, .kernel = 3, .pad = 1},
         /* edges of tiles */
-        {.images = 2,
-         .h = 9,
-         .w = 13,
-         .c = 40,
-         .n = 51,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .own_bias = true,
-         .residual = true,
+        {2, 9, 13, 40, 51, .kernel = 3, .pad = 1, .own_bias = true, .residual = true,
          .act = LIMN_ACT_RELU},
         /* enlarged */
-        {.images = 1,
-         .h = 5,
-         .w = 6,
-         .c = 33,
-         .n = 97,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .up_h = 9,
-         .up_w = 11},
+        {1, 5, 6, 33, 97, .kernel = 3, .pad = 1, .up_h = 9, .up_w = 11},
         /* many channels */
-        {.images = 1,
-         .h = 8,
-         .w = 8,
-         .c = 300,
-         .n = 70,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .residual = true},
+        {1, 8, 8, 300, 70, .kernel = 3, .pad = 1, .residual = true},
         /* more than one block */
-        {.images = 2,
-         .h = 70,
-         .w = 66,
-         .c = 32,
-         .n = 32,
-         .kernel = 3,
-         .stride = 1,
-         .pad = 1,
-         .own_bias = true},
+        {2, 70, 66, 32, 32, .kernel = 3, .pad = 1, .own_bias = true},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_conv(shapes[i], &random);
 }
