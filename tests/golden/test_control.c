@@ -12,6 +12,7 @@
 #include "render/hint.h"
 #include "support/control.h"
 #include "support/golden.h"
+#include "support/scratch.h"
 
 #define MODEL "tests/golden/tiny-sd15"
 
@@ -19,8 +20,6 @@
 #define TOLERANCE 3e-5
 
 enum { MAPS = 12, WORKSPACE = 16 << 20 };
-
-static char folder[] = "/tmp/limn-control-XXXXXX";
 
 static limn_model *open_with(const char *control) {
     limn_model *m = NULL;
@@ -38,17 +37,6 @@ static limn_picture *control_image(void) {
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
-/* [n, c, h, w] -> [n, h, w, c] where `inside`, else back. */
-static void turn(const float *x, const int shape[4], bool inside, float *out) {
-    int c = shape[1], pixels = shape[2] * shape[3];
-    for (int i = 0; i < shape[0]; i++)
-        for (int k = 0; k < c; k++)
-            for (int p = 0; p < pixels; p++) {
-                int a = (i * c + k) * pixels + p, b = (i * pixels + p) * c + k;
-                out[inside ? b : a] = x[inside ? a : b];
-            }
-}
-
 /* A map compared with the tensor of that name. */
 static void expect(limn_exec *e, const golden *g, const char *name, const limn_map *got) {
     int shape[8];
@@ -57,7 +45,7 @@ static void expect(limn_exec *e, const golden *g, const char *name, const limn_m
     const float *want = golden_f32(g, name, &count);
     assert_int_equal(limn_map_count(got), count);
     float *turned = limn_arena_floats(e->ws, count);
-    turn(got->v, shape, false, turned);
+    golden_turn(got->v, shape, false, turned);
     double error = golden_relative_error(turned, want, count);
     if (!(error < TOLERANCE)) fail_msg("%s: %g off", name, error);
 }
@@ -95,10 +83,9 @@ static void expect_latents_alone(limn_exec *e, const limn_control_context *contr
 static void stages(void **state) {
     (void)state;
     int s[8], c[8];
-    char path[100], name[20];
+    char name[20];
     limn_arena ws;
-    snprintf(path, sizeof path, "%s/net", folder);
-    limn_model *m = open_with(path);
+    limn_model *m = open_with(scratch_at("net"));
     golden *g = golden_open("tests/golden/control.safetensors");
     limn_picture *picture = control_image();
     assert_int_equal(limn_arena_open(&ws, WORKSPACE, NULL), LIMN_OK);
@@ -107,7 +94,7 @@ static void stages(void **state) {
     golden_shape(g, "in.encoder_hidden_states", c);
     double t = (double)*golden_f32(g, "in.timestep", NULL);
     limn_map x = limn_map_take(&e, s[0], s[2], s[3], s[1]), out = x, hint, maps[MAPS + 1];
-    turn(golden_f32(g, "in.sample", NULL), s, true, x.v);
+    golden_turn(golden_f32(g, "in.sample", NULL), s, true, x.v);
     out = limn_map_take(&e, s[0], s[2], s[3], s[1]);
     const limn_request request = {.width = 64, .height = 64, .control.picture = picture};
     limn_hint_make(&e, m, &request, &hint);
@@ -187,17 +174,15 @@ static void pictures(void **state) {
         {.original = true, .type = "F16"},
         {.original = true, .type = "F32"},
     };
-    char path[100];
     golden *g = golden_open("tests/golden/control.safetensors");
-    snprintf(path, sizeof path, "%s/net", folder);
-    limn_model *m = open_with(path);
+    limn_model *m = open_with(scratch_at("net"));
     limn_picture *first = draw(m, 0.8, 0, 0), *part = draw(m, 1.5, 0.2, 0.7);
     compare(g, "rgb", first);
     compare(g, "rgb_range", part);
     limn_picture_free(part);
     limn_model_close(m);
     golden_close(g);
-    snprintf(path, sizeof path, "%s/net.safetensors", folder);
+    const char *path = scratch_at("net.safetensors");
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         control_write(&forms[i], path);
         m = open_with(path);
@@ -237,18 +222,9 @@ static void published_size(void **state) {
 
 static int make(void **state) {
     (void)state;
-    char path[100];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/net", folder);
-    control_make_folder(path, NULL);
+    assert_int_equal(scratch_make(NULL), 0);
+    control_make_folder(scratch_at("net"), NULL);
     return 0;
-}
-
-static int clean(void **state) {
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 int main(void) {
@@ -257,5 +233,5 @@ int main(void) {
         cmocka_unit_test(pictures),
         cmocka_unit_test(published_size),
     };
-    return cmocka_run_group_tests(tests, make, clean);
+    return cmocka_run_group_tests(tests, make, scratch_remove);
 }

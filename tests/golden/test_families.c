@@ -75,17 +75,6 @@ static void network_close(network *n) {
 
 /* ---- evaluations ----------------------------------------------------------------------------- */
 
-/* [n, c, h, w] -> [n, h, w, c] where `inside`, else back. */
-static void turn(const float *x, const int shape[4], bool inside, float *out) {
-    int c = shape[1], pixels = shape[2] * shape[3];
-    for (int i = 0; i < shape[0]; i++)
-        for (int k = 0; k < c; k++)
-            for (int p = 0; p < pixels; p++) {
-                int a = (i * c + k) * pixels + p, b = (i * pixels + p) * c + k;
-                out[inside ? b : a] = x[inside ? a : b];
-            }
-}
-
 static const float *tensor_of(const golden *g, const char *tag, const char *name, int shape[8]) {
     char full[80];
     int rank[8];
@@ -121,7 +110,7 @@ static void evaluate(const network *n, const golden *g, const char *tag) {
         if (pass == 1) assert_int_equal(limn_arena_open(&ws, ws.peak, NULL), LIMN_OK);
         in = limn_map_take(&e, shape[0], shape[2], shape[3], n->unet->in_c);
         out = limn_map_take(&e, shape[0], shape[2], shape[3], n->unet->out_c);
-        if (pass == 1) turn(sample, shape, true, in.v);
+        if (pass == 1) golden_turn(sample, shape, true, in.v);
         limn_unet_prepare(&e, n->unet, &condition, &context);
         limn_unet_run(&e, n->unet, &in, t, &context, &out);
     }
@@ -129,7 +118,7 @@ static void evaluate(const network *n, const golden *g, const char *tag) {
     float *got = malloc(count * sizeof *got);
     assert_non_null(got);
     shape[1] = n->unet->out_c;
-    turn(out.v, shape, false, got);
+    golden_turn(out.v, shape, false, got);
     double error = golden_relative_error(got, tensor_of(g, tag, "out.sample", NULL), count);
     print_message("  %-20s %s %.1e\n", n->source.name, tag, error);
     if (!(error <= TOLERANCE)) fail_msg("relative error %.2g, at most %.2g", error, TOLERANCE);

@@ -10,25 +10,8 @@
 
 #include "base/sha256.h"
 #include "limn.h"
+#include "support/scratch.h"
 #include "support/single.h"
-
-static char folder[] = "/tmp/limn-single-XXXXXX";
-
-static const char *at(const char *name) {
-    static char path[200];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
 
 /* A small picture; the caller frees it. */
 static limn_picture *draw(const char *path, const limn_open_options *how) {
@@ -82,9 +65,9 @@ static void every_container_draws_the_same(void **state) {
     for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
         limn_picture *want = draw(MODELS[i], NULL);
         for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
-            single_write(MODELS[i], &forms[k].form, at(forms[k].file));
-            expect_same(want, at(forms[k].file), NULL);
-            unlink(at(forms[k].file));
+            single_write(MODELS[i], &forms[k].form, scratch_at(forms[k].file));
+            expect_same(want, scratch_at(forms[k].file), NULL);
+            unlink(scratch_at(forms[k].file));
         }
         limn_picture_free(want);
     }
@@ -96,10 +79,9 @@ static void parts_come_from_elsewhere(void **state) {
     (void)state;
     const char *model = MODELS[0];
     limn_picture *want = draw(model, NULL);
-    char unet[200], vae[200], text[200];
-    snprintf(unet, sizeof unet, "%s", at("unet.gguf"));
-    snprintf(vae, sizeof vae, "%s", at("vae.safetensors"));
-    snprintf(text, sizeof text, "%s", at("text.gguf"));
+    const char *unet = scratch_at("unet.gguf");
+    const char *vae = scratch_at("vae.safetensors");
+    const char *text = scratch_at("text.gguf");
     single_write(model, &(single_form){.gguf = true, .ldm = true, .bare = true}, unet);
     single_write(model, &(single_form){.ldm = true, .only = "vae"}, vae);
     single_write(model, &(single_form){.gguf = true, .only = "text_encoder"}, text);
@@ -135,8 +117,8 @@ static void the_hash_says_which_bytes(void **state) {
     const char *model = MODELS[1];
     limn_model *m;
     char own[65];
-    single_write(model, &(single_form){0}, at("a.safetensors"));
-    FILE *f = fopen(at("a.safetensors"), "rb");
+    single_write(model, &(single_form){0}, scratch_at("a.safetensors"));
+    FILE *f = fopen(scratch_at("a.safetensors"), "rb");
     assert_non_null(f);
     limn_sha256 hash;
     uint8_t bytes[4096];
@@ -145,15 +127,15 @@ static void the_hash_says_which_bytes(void **state) {
     while ((n = fread(bytes, 1, sizeof bytes, f)) > 0) limn_sha256_add(&hash, bytes, n);
     limn_sha256_end(&hash, own);
     fclose(f);
-    assert_int_equal(limn_model_open(at("a.safetensors"), NULL, &m, NULL), LIMN_OK);
+    assert_int_equal(limn_model_open(scratch_at("a.safetensors"), NULL, &m, NULL), LIMN_OK);
     assert_string_equal(limn_model_describe(m).sha256, own);
     assert_string_equal(limn_model_describe(m).name, "a");
     limn_model_close(m);
     const limn_open_options how = {.vae = model};
-    assert_int_equal(limn_model_open(at("a.safetensors"), &how, &m, NULL), LIMN_OK);
+    assert_int_equal(limn_model_open(scratch_at("a.safetensors"), &how, &m, NULL), LIMN_OK);
     assert_string_not_equal(limn_model_describe(m).sha256, own);
     limn_model_close(m);
-    unlink(at("a.safetensors"));
+    unlink(scratch_at("a.safetensors"));
 }
 
 int main(void) {
@@ -162,5 +144,5 @@ int main(void) {
         cmocka_unit_test(parts_come_from_elsewhere),
         cmocka_unit_test(the_hash_says_which_bytes),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
 }

@@ -134,6 +134,16 @@ json_t *golden_json(const char *path) {
     return out;
 }
 
+void golden_turn(const float *x, const int shape[4], bool inside, float *out) {
+    int c = shape[1], pixels = shape[2] * shape[3];
+    for (int i = 0; i < shape[0]; i++)
+        for (int k = 0; k < c; k++)
+            for (int p = 0; p < pixels; p++) {
+                int a = (i * c + k) * pixels + p, b = (i * pixels + p) * c + k;
+                out[inside ? b : a] = x[inside ? a : b];
+            }
+}
+
 double golden_relative_error(const float *got, const float *want, size_t count) {
     double most = 0, scale = 0;
     for (size_t i = 0; i < count; i++) {

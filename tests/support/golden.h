@@ -46,6 +46,10 @@ const char *golden_name(const golden *g, size_t i); /* see above; NULL past the 
 /* Reads a JSON file; the caller drops it with json_decref. Fails the test where it cannot. */
 json_t *golden_json(const char *path);
 
+/* Turns a map between torch's layout and limn's: [n, c, h, w] -> [n, h, w, c] where `inside`, else
+ * back. shape is torch's. */
+void golden_turn(const float *x, const int shape[4], bool inside, float *out);
+
 /* The largest |got - want| over the largest |want|: the measure of tests/golden/README.md. Infinity
  * where one of the two is not a number. */
 double golden_relative_error(const float *got, const float *want, size_t count);

@@ -9,28 +9,17 @@
 #include <cmocka.h>
 
 #include "image/image.h"
+#include "support/scratch.h"
 
 #define W 40
 #define H 30
 
-static char folder[200]; /* the test's own */
 static limn_picture *picture;
-
-/* The path of a file in the test's folder; valid until the next call but three. */
-static const char *in_folder(const char *name) {
-    static char paths[4][500];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static int start(void **state) {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/limn-image-XXXXXX", tmp ? tmp : "/tmp");
     uint8_t *rgb = malloc(W * H * 3);
-    if (!mkdtemp(folder) || !rgb) return 1;
+    if (scratch_make(NULL) != 0 || !rgb) return 1;
     for (int i = 0; i < W * H * 3; i++)
         rgb[i] = (uint8_t)(i % 3 == 0 ? 250 : i % 3 == 1 ? i / 3 % W * 6 : 10);
     return limn_picture_make(W, H, rgb, "{\"a\":1}", "a\nSteps: 1", 0, &picture, NULL);
@@ -39,18 +28,18 @@ static int start(void **state) {
 static int end(void **state) {
     (void)state;
     limn_picture_free(picture);
-    return rmdir(folder); /* fails where a test left a file, or limn half of one */
+    return scratch_remove_empty(NULL);
 }
 
 /* Reads a whole file of the test's folder and removes it; free() is the caller's. */
 static uint8_t *take_file(const char *name, size_t *size) {
-    FILE *f = fopen(in_folder(name), "rb");
+    FILE *f = fopen(scratch_at(name), "rb");
     assert_non_null(f);
     uint8_t *bytes = malloc(1 << 20);
     assert_non_null(bytes);
     *size = fread(bytes, 1, 1 << 20, f);
     fclose(f);
-    assert_int_equal(unlink(in_folder(name)), 0);
+    assert_int_equal(unlink(scratch_at(name)), 0);
     return bytes;
 }
 
@@ -60,10 +49,10 @@ static void test_png(void **state) {
     limn_error error;
     uint8_t *bytes, *file;
     size_t size, file_size;
-    assert_int_equal(limn_picture_save(picture, in_folder("a.b/../c.PnG"), 0, &error),
+    assert_int_equal(limn_picture_save(picture, scratch_at("a.b/../c.PnG"), 0, &error),
                      LIMN_E_CREATE);
-    assert_int_equal(limn_picture_save(picture, in_folder("c.d.PnG"), 0, &error), LIMN_OK);
-    assert_int_equal(limn_picture_load(in_folder("c.d.PnG"), &back, &error), LIMN_OK);
+    assert_int_equal(limn_picture_save(picture, scratch_at("c.d.PnG"), 0, &error), LIMN_OK);
+    assert_int_equal(limn_picture_load(scratch_at("c.d.PnG"), &back, &error), LIMN_OK);
     assert_memory_equal(back->rgb, picture->rgb, W * H * 3);
     assert_string_equal(back->recipe, picture->recipe);
     assert_string_equal(back->parameters, picture->parameters);
@@ -86,7 +75,7 @@ static void test_bmp(void **state) {
     (void)state;
     limn_error error;
     size_t size;
-    assert_int_equal(limn_picture_save(picture, in_folder("a.BMP"), 0, &error), LIMN_OK);
+    assert_int_equal(limn_picture_save(picture, scratch_at("a.BMP"), 0, &error), LIMN_OK);
     uint8_t *b = take_file("a.BMP", &size);
     assert_memory_equal(b, "BM", 2);
     assert_int_equal(little_endian(b + 18, 4), W);
@@ -103,7 +92,7 @@ static void test_tga(void **state) {
     (void)state;
     limn_error error;
     size_t size;
-    assert_int_equal(limn_picture_save(picture, in_folder("a.tga"), 0, &error), LIMN_OK);
+    assert_int_equal(limn_picture_save(picture, scratch_at("a.tga"), 0, &error), LIMN_OK);
     uint8_t *b = take_file("a.tga", &size);
     assert_int_equal(little_endian(b + 12, 2), W);
     assert_int_equal(little_endian(b + 14, 2), H);
@@ -118,7 +107,7 @@ static void test_jpeg(void **state) {
     size_t size, first_size = 0;
     uint8_t *first = NULL;
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(limn_picture_save(picture, in_folder(names[i]), 0, &error), LIMN_OK);
+        assert_int_equal(limn_picture_save(picture, scratch_at(names[i]), 0, &error), LIMN_OK);
         uint8_t *b = take_file(names[i], &size);
         assert_memory_equal(b, "\xff\xd8\xff", 3);
         assert_memory_equal(b + size - 2, "\xff\xd9", 2);
@@ -139,7 +128,7 @@ static void test_unknown_endings(void **state) {
     static const char *const names[] = {"a.gif", "a", "a.", "a.png.txt", ".hidden", "png", ""};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         limn_error error;
-        assert_int_equal(limn_picture_save(picture, in_folder(names[i]), LIMN_OVERWRITE, &error),
+        assert_int_equal(limn_picture_save(picture, scratch_at(names[i]), LIMN_OVERWRITE, &error),
                          LIMN_E_USAGE);
         assert_non_null(strstr(error.text, ".jpeg")); /* says what there is */
     }
@@ -151,19 +140,19 @@ static void test_nothing_is_overwritten_unasked(void **state) {
     (void)state;
     limn_error error;
     size_t size;
-    FILE *f = fopen(in_folder("mine.jpg"), "wb");
+    FILE *f = fopen(scratch_at("mine.jpg"), "wb");
     assert_non_null(f);
     fputs("mine", f);
     fclose(f);
-    assert_int_equal(limn_picture_save(picture, in_folder("mine.jpg"), 0, &error), LIMN_E_CREATE);
+    assert_int_equal(limn_picture_save(picture, scratch_at("mine.jpg"), 0, &error), LIMN_E_CREATE);
     assert_non_null(strstr(error.text, "mine.jpg"));
-    f = fopen(in_folder("mine.jpg"), "rb");
+    f = fopen(scratch_at("mine.jpg"), "rb");
     assert_non_null(f);
     char text[8] = "";
     assert_int_equal(fread(text, 1, 8, f), 4);
     assert_memory_equal(text, "mine", 4);
     fclose(f);
-    assert_int_equal(limn_picture_save(picture, in_folder("mine.jpg"), LIMN_OVERWRITE, &error),
+    assert_int_equal(limn_picture_save(picture, scratch_at("mine.jpg"), LIMN_OVERWRITE, &error),
                      LIMN_OK);
     uint8_t *b = take_file("mine.jpg", &size);
     assert_int_equal(b[0], 0xff);
@@ -174,18 +163,19 @@ static void test_files_that_cannot_be(void **state) {
     (void)state;
     limn_picture *p = NULL;
     limn_error error;
-    assert_int_equal(limn_picture_save(picture, in_folder("none/a.png"), 0, &error), LIMN_E_CREATE);
-    assert_int_equal(limn_picture_load(in_folder("none.png"), &p, &error), LIMN_E_MISSING);
+    assert_int_equal(limn_picture_save(picture, scratch_at("none/a.png"), 0, &error),
+                     LIMN_E_CREATE);
+    assert_int_equal(limn_picture_load(scratch_at("none.png"), &p, &error), LIMN_E_MISSING);
     assert_non_null(strstr(error.text, "none.png"));
-    assert_int_equal(limn_picture_load(folder, &p, &error), LIMN_E_IO); /* a folder */
+    assert_int_equal(limn_picture_load(scratch_folder(), &p, &error), LIMN_E_IO); /* a folder */
     assert_null(p);
-    FILE *f = fopen(in_folder("empty.png"), "wb");
+    FILE *f = fopen(scratch_at("empty.png"), "wb");
     assert_non_null(f);
     fclose(f);
-    assert_int_equal(limn_picture_load(in_folder("empty.png"), &p, &error), LIMN_E_INPUT);
+    assert_int_equal(limn_picture_load(scratch_at("empty.png"), &p, &error), LIMN_E_INPUT);
     assert_non_null(strstr(error.text, "empty.png"));
     assert_null(p);
-    assert_int_equal(unlink(in_folder("empty.png")), 0);
+    assert_int_equal(unlink(scratch_at("empty.png")), 0);
 }
 
 /* A picture that carries nothing. */

@@ -10,42 +10,32 @@
 
 #include <cmocka.h>
 
+#include "support/scratch.h"
+
 #define TINY "tests/golden/tiny-sd15"
 
 static limn_model *model;
-static char folder[200]; /* the test's own */
 
 static int start(void **state) {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/limn-api-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder)) return 1;
+    if (scratch_make(NULL) != 0) return 1;
     limn_error error;
     if (limn_model_open(TINY, NULL, &model, &error) == LIMN_OK) return 0;
     fprintf(stderr, "%s: %s\n", TINY, error.text);
     return 1;
 }
 
-/* The path of a file in the test's folder; valid until the next call but three. */
-static const char *in_folder(const char *name) {
-    static char paths[4][500];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
 /* How many files of the folder have a name that ends so; removes them too where asked. */
 static int count_files(const char *ending, bool remove_them) {
     int n = 0;
-    DIR *d = opendir(folder);
+    DIR *d = opendir(scratch_folder());
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         size_t length = strlen(e->d_name), tail = strlen(ending);
         if (e->d_name[0] == '.' && strspn(e->d_name, ".") == length) continue;
         if (length < tail || strcmp(e->d_name + length - tail, ending) != 0) continue;
         n++;
-        if (remove_them) remove(in_folder(e->d_name));
+        if (remove_them) remove(scratch_at(e->d_name));
     }
     closedir(d);
     return n;
@@ -55,7 +45,7 @@ static int end(void **state) {
     (void)state;
     limn_model_close(model);
     count_files("", true);
-    return rmdir(folder);
+    return scratch_remove_empty(NULL);
 }
 
 static limn_request small_request(void) {
@@ -86,7 +76,7 @@ static void test_save_and_load(void **state) {
     (void)state;
     limn_picture *p = draw(), *back = NULL;
     limn_error error;
-    const char *path = in_folder("a.png");
+    const char *path = scratch_at("a.png");
     assert_int_equal(limn_picture_save(p, path, 0, &error), LIMN_OK);
     assert_int_equal(limn_picture_load(path, &back, &error), LIMN_OK);
     assert_int_equal(back->width, 72);
@@ -115,7 +105,7 @@ static void test_overwriting_is_asked_for(void **state) {
     (void)state;
     limn_picture *p = draw();
     limn_error error;
-    const char *path = in_folder("b.png");
+    const char *path = scratch_at("b.png");
     assert_int_equal(limn_picture_save(p, path, 0, &error), LIMN_OK);
     assert_int_equal(limn_picture_save(p, path, 0, &error), LIMN_E_CREATE);
     assert_non_null(strstr(error.text, "b.png"));
@@ -129,12 +119,12 @@ static void test_other_formats(void **state) {
     limn_error error;
     static const char *const names[] = {"c.jpg", "c.bmp", "c.tga"};
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(limn_picture_save(p, in_folder(names[i]), 0, &error), LIMN_OK);
-        assert_int_equal(access(in_folder(names[i]), R_OK), 0);
+        assert_int_equal(limn_picture_save(p, scratch_at(names[i]), 0, &error), LIMN_OK);
+        assert_int_equal(access(scratch_at(names[i]), R_OK), 0);
     }
-    assert_int_equal(limn_picture_save(p, in_folder("c.gif"), 0, &error), LIMN_E_USAGE);
-    assert_int_not_equal(access(in_folder("c.gif"), F_OK), 0);
-    assert_int_equal(limn_picture_save(p, in_folder("no/such/c.png"), 0, &error), LIMN_E_CREATE);
+    assert_int_equal(limn_picture_save(p, scratch_at("c.gif"), 0, &error), LIMN_E_USAGE);
+    assert_int_not_equal(access(scratch_at("c.gif"), F_OK), 0);
+    assert_int_equal(limn_picture_save(p, scratch_at("no/such/c.png"), 0, &error), LIMN_E_CREATE);
     limn_picture_free(p);
 }
 
@@ -142,7 +132,7 @@ static void test_bad_pictures(void **state) {
     (void)state;
     limn_picture *p = NULL;
     limn_error error;
-    assert_int_equal(limn_picture_load(in_folder("none.png"), &p, &error), LIMN_E_MISSING);
+    assert_int_equal(limn_picture_load(scratch_at("none.png"), &p, &error), LIMN_E_MISSING);
     assert_int_equal(limn_picture_load(TINY "/model_index.json", &p, &error), LIMN_E_INPUT);
     assert_null(p);
     assert_true(strlen(error.text) > 10);
@@ -237,7 +227,7 @@ static void on_item(void *user, const limn_batch_item *item) {
 
 static heard run_batch(const char *text, limn_batch_result *result) {
     heard h = {0};
-    limn_batch_options options = {.folder = folder, .user = &h, .item = on_item};
+    limn_batch_options options = {.folder = scratch_folder(), .user = &h, .item = on_item};
     options.base = small_request();
     options.base.prompt = "";
     limn_error error = {0};

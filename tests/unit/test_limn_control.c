@@ -11,21 +11,13 @@
 #include "base/file.h"
 #include "limn.h"
 #include "support/control.h"
+#include "support/scratch.h"
 #include "support/single.h"
 #include "support/weights.h"
 
 #define MODEL   "tests/golden/tiny-sd15"
 #define PICTURE "tests/golden/pipelines/init.png"
 #define MASK    "tests/golden/pipelines/mask.png"
-
-static char folder[] = "/tmp/limn-control-XXXXXX";
-
-/* The path of a file in the test's folder; good until the next call. */
-static const char *in(const char *name) {
-    static char path[200];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 /* ---- pictures -------------------------------------------------------------------------------- */
 
@@ -37,8 +29,8 @@ static limn_model *open_model(const limn_open_options *how) {
 }
 
 static limn_model *open_controlled(void) {
-    return open_model(
-        &(limn_open_options){.threads = 2, .control = in("net.safetensors"), .encoder = true});
+    return open_model(&(limn_open_options){
+        .threads = 2, .control = scratch_at("net.safetensors"), .encoder = true});
 }
 
 static limn_picture *load(const char *path) {
@@ -124,7 +116,7 @@ static void goes_with_everything(void **state) {
     limn_model_close(m);
 
     const limn_open_options int8 = {
-        .threads = 2, .control = in("net.safetensors"), .precision = "int8"};
+        .threads = 2, .control = scratch_at("net.safetensors"), .precision = "int8"};
     m = open_model(&int8);
     r = request_of(m, image);
     expect_control(m, &r, "int8");
@@ -166,8 +158,8 @@ static void gguf_files_are_read(void **state) {
     limn_model_close(m);
     for (int original = 0; original < 2; original++) {
         control_write(&(control_form){.gguf = true, .original = original == 1, .type = "F16"},
-                      in("net.gguf"));
-        m = open_model(&(limn_open_options){.threads = 1, .control = in("net.gguf")});
+                      scratch_at("net.gguf"));
+        m = open_model(&(limn_open_options){.threads = 1, .control = scratch_at("net.gguf")});
         limn_picture *p = draw_on(m, &r, 1);
         assert_true(same_pixels(p, wanted));
         limn_picture_free(p);
@@ -190,7 +182,7 @@ static void a_lora_is_not_for_it(void **state) {
     weights_add(f, name, 2, (const int[2]){32, 2});
     const limn_lora lora = {.path = weights_save(f), .scale = 1};
     const limn_open_options how = {
-        .threads = 2, .control = in("net.safetensors"), .loras = &lora, .lora_count = 1};
+        .threads = 2, .control = scratch_at("net.safetensors"), .loras = &lora, .lora_count = 1};
     limn_model *m = open_model(&how);
     assert_int_equal(limn_model_lora(m, 0).matrices, 1);
     limn_picture *image = load(PICTURE);
@@ -221,7 +213,7 @@ static void recipes(void **state) {
     limn_picture *p = draw_on(m, &r, 2);
     char hex[65], file[65], wanted[300];
     limn_picture_sha256(image, hex);
-    assert_int_equal(limn_sha256_file(in("net.safetensors"), file, NULL), LIMN_OK);
+    assert_int_equal(limn_sha256_file(scratch_at("net.safetensors"), file, NULL), LIMN_OK);
     assert_string_equal(limn_model_describe(m).control_sha256, file);
     snprintf(wanted, sizeof wanted,
              "\"control_image\":{\"file\":\"edges.png\",\"pixels_sha256\":\"%s\"}", hex);
@@ -342,21 +334,23 @@ static void other_things_are_refused(void **state) {
     weights_add(lora, "lora_unet_conv_in.lora_down.weight", 2, (const int[2]){2, 36});
     weights_file *nothing = weights_make(&random);
     weights_add(nothing, "adapter.body.0.weight", 2, (const int[2]){2, 2});
-    refuse(in("nowhere"), LIMN_E_MISSING, "nowhere");
+    refuse(scratch_at("nowhere"), LIMN_E_MISSING, "nowhere");
     refuse("tests/golden/pipelines", LIMN_E_MISSING, "there is no config.json in this folder");
     refuse(MODEL, LIMN_E_INPUT, "this is a whole model, and no ControlNet");
     refuse(MODEL "/unet", LIMN_E_INPUT,
            "_class_name is \"UNet2DConditionModel\", expected \"ControlNetModel\"");
     refuse(weights_save(lora), LIMN_E_INPUT, "and no ControlNet; --lora FILE takes it");
     refuse(weights_save(nothing), LIMN_E_INPUT, "no ControlNet that limn knows");
-    single_write(MODEL, &(single_form){.ldm = true, .no_files = true}, in("model.safetensors"));
-    refuse(in("model.safetensors"), LIMN_E_INPUT, "this is a whole model, and no ControlNet");
-    expect_fault(in("net.safetensors"), NULL, LIMN_E_INPUT,
+    single_write(MODEL, &(single_form){.ldm = true, .no_files = true},
+                 scratch_at("model.safetensors"));
+    refuse(scratch_at("model.safetensors"), LIMN_E_INPUT,
+           "this is a whole model, and no ControlNet");
+    expect_fault(scratch_at("net.safetensors"), NULL, LIMN_E_INPUT,
                  "this is a ControlNet, which steers a model; --control takes it");
-    control_make_folder(in("net"), NULL);
-    expect_fault(in("net"), NULL, LIMN_E_INPUT,
+    control_make_folder(scratch_at("net"), NULL);
+    expect_fault(scratch_at("net"), NULL, LIMN_E_INPUT,
                  "this is a ControlNet, which steers a model; --control takes it");
-    const limn_lora wrong = {.path = in("net.safetensors"), .scale = 1};
+    const limn_lora wrong = {.path = scratch_at("net.safetensors"), .scale = 1};
     expect_fault(MODEL, &(limn_open_options){.loras = &wrong, .lora_count = 1}, LIMN_E_INPUT,
                  "nothing in this LoRA belongs to the model");
     weights_free(lora);
@@ -387,15 +381,15 @@ static void other_forms_are_refused(void **state) {
         {"task_embedding", "several kinds of picture at once"},
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        control_make_folder(in("net"), changes[i].change);
-        refuse(in("net"), LIMN_E_INPUT, changes[i].sentence);
+        control_make_folder(scratch_at("net"), changes[i].change);
+        refuse(scratch_at("net"), LIMN_E_INPUT, changes[i].sentence);
     }
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-        control_write(&(control_form){.more = signs[i].more}, in("more.safetensors"));
-        refuse(in("more.safetensors"), LIMN_E_INPUT, signs[i].sentence);
+        control_write(&(control_form){.more = signs[i].more}, scratch_at("more.safetensors"));
+        refuse(scratch_at("more.safetensors"), LIMN_E_INPUT, signs[i].sentence);
     }
-    expect_fault("tests/golden/tiny-sd21", &(limn_open_options){.control = in("net.safetensors")},
-                 LIMN_E_INPUT,
+    expect_fault("tests/golden/tiny-sd21",
+                 &(limn_open_options){.control = scratch_at("net.safetensors")}, LIMN_E_INPUT,
                  "the ControlNet net does not fit the model tiny-sd21: its width of the text "
                  "(cross_attention_dim) is 32, the U-Net's is 24");
 }
@@ -412,36 +406,30 @@ static void damaged_files_are_refused(void **state) {
         "controlnet_mid_block.bias",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        control_write(&(control_form){.without = names[i]}, in("bad.safetensors"));
-        refuse(in("bad.safetensors"), LIMN_E_INPUT, names[i]);
-        control_write(&(control_form){.longer = names[i]}, in("bad.safetensors"));
-        refuse(in("bad.safetensors"), LIMN_E_INPUT, names[i]);
+        control_write(&(control_form){.without = names[i]}, scratch_at("bad.safetensors"));
+        refuse(scratch_at("bad.safetensors"), LIMN_E_INPUT, names[i]);
+        control_write(&(control_form){.longer = names[i]}, scratch_at("bad.safetensors"));
+        refuse(scratch_at("bad.safetensors"), LIMN_E_INPUT, names[i]);
     }
-    control_write(&(control_form){.gguf = true, .without = names[0]}, in("bad.gguf"));
-    refuse(in("bad.gguf"), LIMN_E_INPUT, names[0]);
+    control_write(&(control_form){.gguf = true, .without = names[0]}, scratch_at("bad.gguf"));
+    refuse(scratch_at("bad.gguf"), LIMN_E_INPUT, names[0]);
     limn_bytes whole;
-    assert_int_equal(limn_file_open(in("net.safetensors"), &whole, NULL), LIMN_OK);
+    assert_int_equal(limn_file_open(scratch_at("net.safetensors"), &whole, NULL), LIMN_OK);
     const size_t sizes[] = {0, 4, 8, 300, whole.size / 2, whole.size - 1};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        assert_int_equal(limn_file_write(in("cut.safetensors"), whole.data, sizes[i], true, NULL),
-                         LIMN_OK);
-        refuse(in("cut.safetensors"), LIMN_E_INPUT, "cut.safetensors");
+        assert_int_equal(
+            limn_file_write(scratch_at("cut.safetensors"), whole.data, sizes[i], true, NULL),
+            LIMN_OK);
+        refuse(scratch_at("cut.safetensors"), LIMN_E_INPUT, "cut.safetensors");
     }
     limn_file_close(&whole);
 }
 
 static int make(void **state) {
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    control_write(&(control_form){.original = true, .type = "F16"}, in("net.safetensors"));
+    assert_int_equal(scratch_make(NULL), 0);
+    control_write(&(control_form){.original = true, .type = "F16"}, scratch_at("net.safetensors"));
     return 0;
-}
-
-static int clean(void **state) {
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 int main(void) {
@@ -452,5 +440,5 @@ int main(void) {
         cmocka_unit_test(other_things_are_refused),  cmocka_unit_test(other_forms_are_refused),
         cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(gguf_files_are_read),
     };
-    return cmocka_run_group_tests(tests, make, clean);
+    return cmocka_run_group_tests(tests, make, scratch_remove);
 }

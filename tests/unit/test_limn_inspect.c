@@ -10,25 +10,15 @@
 
 #include "limn.h"
 #include "support/published.h"
+#include "support/scratch.h"
 #include "support/single.h"
 
 #define TINY "tests/golden/tiny-sd15"
 
-static char folder[] = "/tmp/limn-inspect-XXXXXX";
-static char path[100];
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
+static const char *path; /* the last that at() gave */
 
 static const char *at(const char *name) {
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    path = scratch_at(name);
     return path;
 }
 
@@ -184,5 +174,5 @@ int main(void) {
         cmocka_unit_test(everything_that_is_wrong),
         cmocka_unit_test(parts_alone_and_files_that_are_none),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
 }

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/team.h"
+#include "support/scratch.h"
 #include "weights/weights.h"
 
 /* ---- the models that are here ---------------------------------------------------------------- */
@@ -183,38 +184,14 @@ static void hash_is_that_of_sha256sum(void **state) {
     limn_folder_close(f);
 }
 
-/* ---- folders made for the test --------------------------------------------------------------- */
-
-static char scratch[] = "/tmp/weights-test-XXXXXX";
-
-static int make_scratch(void **state) {
-    (void)state;
-    return mkdtemp(scratch) == NULL;
-}
-
-static int remove_scratch(void **state) {
-    (void)state;
-    char command[80];
-    snprintf(command, sizeof command, "rm -rf %s", scratch);
-    return system(command);
-}
-
-/* A path below the scratch folder; one of four strings in turn. */
-static const char *at(const char *relative) {
-    static char paths[4][300];
-    static int turn = 0;
-    turn = (turn + 1) % 4;
-    snprintf(paths[turn], sizeof paths[turn], "%s/%s", scratch, relative);
-    return paths[turn];
-}
-
 static void write_file(const char *relative, const void *data, size_t size) {
     char folder[300];
-    snprintf(folder, sizeof folder, "%s", at(relative));
+    snprintf(folder, sizeof folder, "%s", scratch_at(relative));
     *strrchr(folder, '/') = '\0';
     limn_error err = {0};
     if (limn_file_make_folder(folder, &err) != LIMN_OK) fail_msg("%s", err.text);
-    if (limn_file_write(at(relative), data, size, true, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_file_write(scratch_at(relative), data, size, true, &err) != LIMN_OK)
+        fail_msg("%s", err.text);
 }
 
 static void write_text(const char *relative, const char *text) {
@@ -244,20 +221,23 @@ static void expect_closed(const char *path, limn_status kind, const char *senten
 static void what_is_no_model_folder(void **state) {
     (void)state;
     expect_closed("", LIMN_E_MISSING, "the path of the model folder is empty");
-    expect_closed(at("nowhere"), LIMN_E_MISSING, "nowhere: there is no such model folder or file");
+    expect_closed(scratch_at("nowhere"), LIMN_E_MISSING,
+                  "nowhere: there is no such model folder or file");
     write_text("file.safetensors", "x");
-    expect_closed(at("file.safetensors"), LIMN_E_INPUT, "the file ends at byte 1, too early");
+    expect_closed(scratch_at("file.safetensors"), LIMN_E_INPUT,
+                  "the file ends at byte 1, too early");
     write_text("component/config.json", "{}");
-    expect_closed(at("component"), LIMN_E_MISSING, "this is one component of a model");
-    assert_int_equal(limn_file_make_folder(at("empty"), NULL), LIMN_OK);
-    expect_closed(at("empty//"), LIMN_E_MISSING, "empty: there is no model_index.json in this");
+    expect_closed(scratch_at("component"), LIMN_E_MISSING, "this is one component of a model");
+    assert_int_equal(limn_file_make_folder(scratch_at("empty"), NULL), LIMN_OK);
+    expect_closed(scratch_at("empty//"), LIMN_E_MISSING,
+                  "empty: there is no model_index.json in this");
     write_text("broken/model_index.json", "{\"a\": ");
-    expect_closed(at("broken"), LIMN_E_INPUT,
+    expect_closed(scratch_at("broken"), LIMN_E_INPUT,
                   "broken/model_index.json: the file is not valid JSON");
     write_text("hollow/model_index.json", "");
-    expect_closed(at("hollow"), LIMN_E_INPUT, "hollow/model_index.json: the file is empty");
+    expect_closed(scratch_at("hollow"), LIMN_E_INPUT, "hollow/model_index.json: the file is empty");
     write_text("odd/model_index.json/x", "");
-    expect_closed(at("odd"), LIMN_E_INPUT, "odd/model_index.json");
+    expect_closed(scratch_at("odd"), LIMN_E_INPUT, "odd/model_index.json");
 }
 
 static void expect_no_tensors(limn_folder *f, const char *component, limn_status kind,
@@ -279,7 +259,7 @@ static void components_that_cannot_be_read(void **state) {
     write_text("m/vae/model.ckpt", "PK");
     write_text("m/large/diffusion_pytorch_model.safetensors.index.json", "{}");
     write_text("m/torn/model.safetensors", "\x40\0\0\0");
-    limn_folder *f = open_good(at("m"));
+    limn_folder *f = open_good(scratch_at("m"));
     expect_no_tensors(f, "unet", LIMN_E_INPUT,
                       "m/unet/diffusion_pytorch_model.bin: this is a "
                       "Python pickle, which can run any program");
@@ -306,7 +286,7 @@ static void which_file_is_taken(void **state) {
     write_text("v/model_index.json", "{}");
     write_tensors("v/unet/diffusion_pytorch_model.fp16.safetensors", 'h');
     write_text("v/unet/diffusion_pytorch_model.bin", "PK");
-    limn_folder *f = open_good(at("v"));
+    limn_folder *f = open_good(scratch_at("v"));
     const limn_tensors *t = NULL;
     assert_int_equal(limn_folder_tensors(f, "unet", &t, NULL), LIMN_OK);
     assert_non_null(limn_tensors_find(t, "h"));
@@ -314,13 +294,13 @@ static void which_file_is_taken(void **state) {
     limn_folder_close(f);
 
     write_tensors("v/unet/diffusion_pytorch_model.safetensors", 'f');
-    f = open_good(at("v"));
+    f = open_good(scratch_at("v"));
     assert_int_equal(limn_folder_tensors(f, "unet", &t, NULL), LIMN_OK);
     assert_non_null(limn_tensors_find(t, "f"));
     limn_folder_close(f);
 
     write_tensors("v/model.fp16.safetensors", 't');
-    f = open_good(at("v"));
+    f = open_good(scratch_at("v"));
     assert_int_equal(limn_folder_tensors(f, "", &t, NULL), LIMN_OK);
     assert_non_null(limn_tensors_find(t, "t"));
     limn_folder_close(f);
@@ -338,13 +318,13 @@ static void names_of_folders(void **state) {
         {"outer/./inner/../", "outer"}, {"outer/inner/../../outer", "outer"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        limn_folder *f = open_good(at(cases[i].path));
+        limn_folder *f = open_good(scratch_at(cases[i].path));
         assert_string_equal(limn_folder_name(f), cases[i].name);
         limn_folder_close(f);
     }
     char *here = getcwd(NULL, 0);
     assert_non_null(here);
-    assert_int_equal(chdir(at("outer/inner")), 0);
+    assert_int_equal(chdir(scratch_at("outer/inner")), 0);
     const char *paths[] = {".", "./", "..", "../.", "../inner/.."};
     const char *names[] = {"inner", "inner", "outer", "outer", "outer"};
     for (size_t i = 0; i < 5; i++) {
@@ -360,7 +340,7 @@ static void names_of_folders(void **state) {
 static void many_files_stay_open(void **state) {
     (void)state;
     write_text("many/model_index.json", "{}");
-    limn_folder *f = open_good(at("many"));
+    limn_folder *f = open_good(scratch_at("many"));
     limn_bytes views[100];
     char name[40];
     for (int i = 99; i >= 0; i--) {
@@ -379,7 +359,8 @@ static void many_files_stay_open(void **state) {
     }
     char want[65], got[65], command[400];
     snprintf(command, sizeof command,
-             "cd %s && LC_ALL=C sh -c 'sha256sum *.txt model_index.json | sha256sum'", at("many"));
+             "cd %s && LC_ALL=C sh -c 'sha256sum *.txt model_index.json | sha256sum'",
+             scratch_at("many"));
     output_of(command, want);
     assert_int_equal(limn_folder_hash(f, got, NULL), LIMN_OK);
     assert_string_equal(got, want);
@@ -399,5 +380,5 @@ int main(void) {
         cmocka_unit_test(names_of_folders),
         cmocka_unit_test(many_files_stay_open),
     };
-    return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -11,27 +11,15 @@
 
 #include "support/gguf.h"
 #include "support/published.h"
+#include "support/scratch.h"
 #include "weights/family.h"
 #include "weights/original.h"
 #include "weights/weights.h"
 
-static char folder[] = "/tmp/limn-single-XXXXXX";
-static char path[100];
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
-
 static limn_folder *open_published(published which, int in_c, const char *name) {
     limn_error err;
     limn_folder *f;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    const char *path = scratch_at(name);
     published_write(which, in_c, path);
     if (limn_folder_open(path, &f, &err) != LIMN_OK) fail_msg("%s", err.text);
     unlink(path);
@@ -232,7 +220,7 @@ static void expect_refused(const char *header, size_t data_bytes, const char *se
     bytes_add_number(&all, strlen(header), 8);
     bytes_add(&all, header, strlen(header));
     bytes_add_zeros(&all, data_bytes);
-    snprintf(path, sizeof path, "%s/x.safetensors", folder);
+    const char *path = scratch_at("x.safetensors");
     FILE *file = fopen(path, "wb");
     assert_int_equal(fwrite(all.data, 1, all.size, file), all.size);
     fclose(file);
@@ -262,7 +250,7 @@ static void files_that_are_no_model(void **state) {
                    4, "cannot be split into the attention's three parts");
     limn_folder *f = NULL;
     limn_error err = {0};
-    snprintf(path, sizeof path, "%s/model.ckpt", folder);
+    const char *path = scratch_at("model.ckpt");
     FILE *file = fopen(path, "wb");
     fputs("PK\3\4 archive/data.pkl", file);
     fclose(file);
@@ -305,7 +293,7 @@ static void published_names_come_back(void **state) {
 
 static void write_at(const char *name, const void *data, size_t size) {
     char full[200];
-    snprintf(full, sizeof full, "%s/%s", folder, name);
+    snprintf(full, sizeof full, "%s", scratch_at(name));
     FILE *f = fopen(full, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, size, f), size);
@@ -348,14 +336,13 @@ static void expect_index(const char *name, const char *map, limn_status want,
     limn_folder *f;
     const limn_tensors *t = NULL;
     write_at(name, map, strlen(map));
-    assert_int_equal(limn_folder_open(folder, &f, &err), LIMN_OK);
+    assert_int_equal(limn_folder_open(scratch_folder(), &f, &err), LIMN_OK);
     const limn_status status = limn_folder_tensors(f, "", &t, &err);
     if (status != want || (want != LIMN_OK && strstr(err.text, sentence) == NULL))
         fail_msg("%s: expected \"%s\", got status %d: %s", name, sentence, status, err.text);
     if (want == LIMN_OK) expect_all(f, t);
     limn_folder_close(f);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    unlink(path);
+    unlink(scratch_at(name));
 }
 
 static void weights_in_several_files(void **state) {
@@ -396,8 +383,7 @@ static void weights_in_several_files(void **state) {
         expect_index(spellings[0], bad[i].map, bad[i].status, bad[i].sentence);
     const char *const names[] = {"model_index.json", "1.safetensors", "2.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
+        unlink(scratch_at(names[i]));
     }
 }
 
@@ -412,5 +398,5 @@ int main(void) {
         cmocka_unit_test(published_names_come_back),
         cmocka_unit_test(weights_in_several_files),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
 }
