@@ -12,8 +12,9 @@
 #define TURNED 64
 /* Every panel is a number of these. */
 #define LINE 16
-/* Bytes of a file read at a time, for its rows: a part of a processor's second cache. */
-#define WINDOW_BYTES ((size_t)256 << 10)
+/* Bytes of a file read at a time: enough for whole rows of a panel of nearly every layer, so that a
+ * file is read in long runs. */
+#define WINDOW_BYTES ((size_t)2 << 20)
 
 /* A job under way: rows of its tensor in a window, read ahead in large pieces. */
 typedef struct packing {
