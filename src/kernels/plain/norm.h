@@ -15,7 +15,7 @@ static inline float limn_fold(float *lane) {
     return lane[0];
 }
 
-static float limn_row_sum(const float *x, int n) {
+static inline float limn_row_sum(const float *x, int n) {
     float lane[LIMN_LANES] = {0};
     int i = 0;
     for (; i + LIMN_LANES <= n; i += LIMN_LANES)
@@ -25,7 +25,7 @@ static float limn_row_sum(const float *x, int n) {
 }
 
 /* The sum of (x - mean)^2. */
-static float limn_row_spread(const float *x, int n, float mean) {
+static inline float limn_row_spread(const float *x, int n, float mean) {
     float lane[LIMN_LANES] = {0};
     int i = 0;
     for (; i + LIMN_LANES <= n; i += LIMN_LANES)
@@ -66,8 +66,8 @@ static inline float limn_plain_softmax(float *x, int n, float scale) {
     return 1.0f / limn_row_sum(x, n);
 }
 
-static void limn_plain_layer_norm(const float *x, int d, float eps, const float *gamma,
-                                  const float *beta, float *out) {
+static inline void limn_plain_layer_norm(const float *x, int d, float eps, const float *gamma,
+                                         const float *beta, float *out) {
     float mean = limn_row_sum(x, d) / (float)d;
     float rstd = 1.0f / sqrtf(limn_row_spread(x, d, mean) / (float)d + eps);
     for (int i = 0; i < d; i++) out[i] = fmaf((x[i] - mean) * rstd, gamma[i], beta[i]);

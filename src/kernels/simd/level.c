@@ -35,7 +35,7 @@ static void fold(float *sum, const float *more, const float *offset, int rows,
     .most = limn_plain_most, .to_i8 = limn_plain_to_i8, .rotate = limn_simd_rotate,                \
     .finish = limn_plain_finish, .geglu = limn_plain_geglu, .weigh = weigh,                        \
     .combine = limn_plain_combine, .fold = fold, .softmax = limn_simd_softmax,                     \
-    .layer_norm = limn_plain_layer_norm, .column_sums = limn_plain_column_sums,                    \
+    .layer_norm = limn_simd_layer_norm, .column_sums = limn_plain_column_sums,                     \
     .scale_shift = limn_plain_scale_shift, .winograd_input = limn_simd_winograd_input,             \
     .winograd_weights = limn_simd_winograd_weights, .winograd_output = limn_simd_winograd_output,  \
     .from_f16 = limn_simd_from_f16, .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32},              \

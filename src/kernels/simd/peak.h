@@ -30,6 +30,13 @@ static float limn_simd_peak_f32(long rounds, float factor, float summand) {
 
 #if defined(LIMN_LEVEL_AVX2) || defined(LIMN_LEVEL_AVX512)
 
+/* x, of which the compiler knows nothing any more: else gcc copies each chain's register twice in a
+ * round, or puts it on the stack, and the loop measures that. */
+static inline __attribute__((always_inline)) __m256i settled(__m256i x) {
+    __asm__("" : "+x"(x));
+    return x;
+}
+
 /* AVX2's way: bytes in pairs to int16, those in pairs to int32, and the sum. The sums are bytes
  * again: each product depends on the one before, so none can be saved. */
 static float peak_pairs(long rounds, float factor, float summand) {
@@ -38,7 +45,7 @@ static float peak_pairs(long rounds, float factor, float summand) {
     UNROLLED x[c] = _mm256_set1_epi32(c + 1);
     for (long i = 0; i < rounds; i++) UNROLLED {
             __m256i pair = _mm256_maddubs_epi16(x[c], b);
-            x[c] = _mm256_add_epi32(x[c], _mm256_madd_epi16(pair, ones));
+            x[c] = settled(_mm256_add_epi32(x[c], _mm256_madd_epi16(pair, ones)));
         }
     for (int c = 1; c < LIMN_PEAK_CHAINS; c++) x[0] = _mm256_add_epi32(x[0], x[c]);
     return (float)_mm256_extract_epi32(x[0], 0);
@@ -56,12 +63,17 @@ static inline bool leaf7(unsigned leaf, int which, int bit) {
 
 #if defined(LIMN_LEVEL_AVX512) && !defined(LIMN_SIMDE)
 
+static inline __attribute__((always_inline)) __m512i settled_wide(__m512i x) {
+    __asm__("" : "+v"(x));
+    return x;
+}
+
 __attribute__((target("avx512vnni"))) static float peak_vnni(long rounds, float factor,
                                                              float summand) {
     __m512i x[LIMN_PEAK_CHAINS];
     __m512i a = _mm512_set1_epi8((char)(factor * 90)), b = _mm512_set1_epi8((char)(summand + 7));
     UNROLLED x[c] = _mm512_set1_epi32(c);
-    for (long i = 0; i < rounds; i++) UNROLLED x[c] = _mm512_dpbusd_epi32(x[c], a, b);
+    for (long i = 0; i < rounds; i++) UNROLLED x[c] = settled_wide(_mm512_dpbusd_epi32(x[c], a, b));
     for (int c = 1; c < LIMN_PEAK_CHAINS; c++) x[0] = _mm512_add_epi32(x[0], x[c]);
     return (float)_mm512_reduce_add_epi32(x[0]);
 }
@@ -78,7 +90,7 @@ __attribute__((target("avxvnni"))) static float peak_vnni(long rounds, float fac
     __m256i x[LIMN_PEAK_CHAINS];
     __m256i a = _mm256_set1_epi8((char)(factor * 90)), b = _mm256_set1_epi8((char)(summand + 7));
     UNROLLED x[c] = _mm256_set1_epi32(c);
-    for (long i = 0; i < rounds; i++) UNROLLED x[c] = _mm256_dpbusd_avx_epi32(x[c], a, b);
+    for (long i = 0; i < rounds; i++) UNROLLED x[c] = settled(_mm256_dpbusd_avx_epi32(x[c], a, b));
     for (int c = 1; c < LIMN_PEAK_CHAINS; c++) x[0] = _mm256_add_epi32(x[0], x[c]);
     return (float)_mm256_extract_epi32(x[0], 0);
 }

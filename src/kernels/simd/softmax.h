@@ -3,10 +3,7 @@
 #ifndef LIMN_KERNELS_SIMD_SOFTMAX_H
 #define LIMN_KERNELS_SIMD_SOFTMAX_H
 
-#include "kernels/plain/norm.h"
-#include "kernels/simd/vec.h"
-
-#define LANE_VECS (LIMN_LANES / VEC)
+#include "kernels/simd/norm.h"
 
 /* limn_expf (plain/math.h). vec_at_most and vec_at_least pass a NaN on, as its conditions do. */
 static inline vec vec_exp(vec x) {
