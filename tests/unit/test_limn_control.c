@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "limn.h"
+#include "render/opening.h"
 #include "support/control.h"
 #include "support/scratch.h"
 #include "support/single.h"
@@ -394,6 +395,72 @@ static void other_forms_are_refused(void **state) {
                  "(cross_attention_dim) is 32, the U-Net's is 24");
 }
 
+/* Each number in which a ControlNet must be as the U-Net is; one that is not would be read past its
+ * end. */
+static void shapes_are_compared(void **state) {
+    (void)state;
+    limn_error error;
+    limn_model *m = calloc(1, sizeof *m);
+    limn_opening o = {.m = m, .err = &error};
+    const char *component;
+    assert_non_null(m);
+    strcpy(m->name, "model");
+    assert_int_equal(limn_folder_open_control(in("net.safetensors"), &o.control, &component, NULL),
+                     LIMN_OK);
+    limn_unet *copy = &m->control.copy, *unet = &m->unet;
+    copy->context_d = unet->context_d = 32;
+    copy->levels = unet->levels = 2;
+    copy->in_c = unet->in_c = m->vae.latent_c = 4;
+    m->control.scale_px = m->vae.scale_px = 8;
+    unet->mid_layers = 1;
+    for (int i = 0; i < 2; i++) {
+        copy->channels[i] = unet->channels[i] = 32;
+        copy->down[i].layers = unet->down[i].layers = 2;
+    }
+    assert_int_equal(limn_open_control_check(&o), LIMN_OK);
+    const struct {
+        int *number, wrong;
+        const char *sentence;
+    } cases[] = {
+        {&copy->context_d, 24, "cross_attention_dim"},
+        {&copy->levels, 3, "number of levels"},
+        {&copy->channels[1], 64, "number of channels at level 1"},
+        {&copy->down[1].layers, 3, "number of layers at level 1"},
+        {&copy->pooled_d, 8, "width of the pooled text"},
+        {&copy->in_c, 9, "number of channels in"},
+        {&m->control.scale_px, 16, "a latent stands for 16 pixels to it, for 8 to the VAE"},
+        {&unet->mid_layers, 0, "its U-Net has no middle"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int right = *cases[i].number;
+        *cases[i].number = cases[i].wrong;
+        assert_int_equal(limn_open_control_check(&o), LIMN_E_INPUT);
+        if (!strstr(error.text, cases[i].sentence)) fail_msg("%s", error.text);
+        *cases[i].number = right;
+    }
+    limn_folder_close(o.control);
+    free(m);
+}
+
+static size_t model_bytes(const char *precision, const char *control) {
+    limn_model *m =
+        open_model(&(limn_open_options){.threads = 1, .precision = precision, .control = control});
+    limn_request r = request_of(m, NULL);
+    limn_plan plan;
+    assert_int_equal(limn_request_plan(m, &r, &plan, NULL), LIMN_OK);
+    limn_model_close(m);
+    return plan.model_bytes;
+}
+
+/* With int8, the ControlNet's matrices become int8 as the U-Net's do. */
+static void its_matrices_become_int8_too(void **state) {
+    (void)state;
+    const size_t small = model_bytes("int8", in("net.safetensors")) - model_bytes("int8", NULL);
+    const size_t large =
+        model_bytes("float32", in("net.safetensors")) - model_bytes("float32", NULL);
+    assert_true(small < large / 2);
+}
+
 static void damaged_files_are_refused(void **state) {
     (void)state;
     static const char *const names[] = {
@@ -439,6 +506,7 @@ int main(void) {
         cmocka_unit_test(requests_refused),          cmocka_unit_test(plans),
         cmocka_unit_test(other_things_are_refused),  cmocka_unit_test(other_forms_are_refused),
         cmocka_unit_test(damaged_files_are_refused), cmocka_unit_test(gguf_files_are_read),
+        cmocka_unit_test(shapes_are_compared),       cmocka_unit_test(its_matrices_become_int8_too),
     };
     return cmocka_run_group_tests(tests, make, scratch_remove);
 }

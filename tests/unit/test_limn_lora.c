@@ -324,7 +324,8 @@ static void test_patterns(void **state) {
     }
     limn_config *told;
     limn_error err;
-    static const char text[] = "{\"unet.alpha_pattern\": {\"to_q\": 8, \"a\\\\.to_k\": 4}}";
+    static const char text[] =
+        "{\"unet.alpha_pattern\": {\"to_q\": 8, \"a\\\\.to_k\": 4, \"^to_v\": 16}}";
     float alpha = 2;
     bool rooted = false;
     assert_int_equal(limn_config_read((const uint8_t *)text, strlen(text), "told", &told, &err),
@@ -332,6 +333,7 @@ static void test_patterns(void **state) {
     limn_lora_told_alpha("told", told, "unet", "mid.attn1.to_q.weight", &alpha, &rooted, &err);
     assert_true(alpha == 8);
     limn_lora_told_alpha("told", told, "unet", "a.to_k.weight", &alpha, &rooted, &err);
+    limn_lora_told_alpha("told", told, "unet", "a.to_v.weight", &alpha, &rooted, &err);
     assert_true(alpha == 4 && !rooted);
     limn_config_free(told);
 }
