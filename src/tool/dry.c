@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void print_line(FILE *to, const char *name, const char *text) {
+void limn_tool_print_line(FILE *to, const char *name, const char *text) {
     fprintf(to, "%-12s", name);
     limn_tool_print_text(to, text, 12);
     fputc('\n', to);
@@ -21,8 +21,8 @@ static void print_source(FILE *to, const char *name, const limn_input *source) {
 }
 
 void limn_tool_print_request(FILE *to, const limn_request *request, int width, int height) {
-    print_line(to, "prompt", request->prompt);
-    if (request->negative[0]) print_line(to, "negative", request->negative);
+    limn_tool_print_line(to, "prompt", request->prompt);
+    if (request->negative[0]) limn_tool_print_line(to, "negative", request->negative);
     fprintf(to, "%-12s%" PRIu64 "\n", "seed", request->seed);
     fprintf(to, "%-12s%d\n", "steps", request->steps);
     fprintf(to, "%-12s%g\n", "guidance", request->guidance);
@@ -31,15 +31,15 @@ void limn_tool_print_request(FILE *to, const limn_request *request, int width, i
             twice ? height : request->height);
     if (twice) fprintf(to, ", drawn first at %dx%d", request->width, request->height);
     fputc('\n', to);
-    print_line(to, "sampler", request->sampler);
-    print_line(to, "schedule", request->schedule);
-    print_line(to, "rng", request->rng);
+    limn_tool_print_line(to, "sampler", request->sampler);
+    limn_tool_print_line(to, "schedule", request->schedule);
+    limn_tool_print_line(to, "rng", request->rng);
     if (request->eta != 0) fprintf(to, "%-12s%g\n", "eta", request->eta);
     print_source(to, "init", &request->init);
     print_source(to, "mask", &request->mask);
     print_source(to, "control img", &request->control);
     if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0)
-        print_line(to, "syntax", request->prompt_syntax);
+        limn_tool_print_line(to, "syntax", request->prompt_syntax);
     int count;
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
@@ -49,7 +49,7 @@ void limn_tool_print_request(FILE *to, const limn_request *request, int width, i
     const limn_text_setting *texts = limn_text_settings(&count);
     for (int i = 0; i < count; i++)
         if (limn_text_setting_get(request, &texts[i]))
-            print_line(to, texts[i].name, limn_text_setting_get(request, &texts[i]));
+            limn_tool_print_line(to, texts[i].name, limn_text_setting_get(request, &texts[i]));
 }
 
 static double megabytes(size_t bytes) {
@@ -74,13 +74,14 @@ static void print_words(const limn_tool_job *job, const limn_request *request,
                         const limn_plan *plan, const char *path) {
     limn_model_info info = limn_model_describe(job->model);
     if (job->number > 1) fputc('\n', stdout);
-    print_line(stdout, "would draw", path);
+    limn_tool_print_line(stdout, "would draw", path);
     limn_tool_print_request(stdout, request, plan->width, plan->height);
     print_tokens(job, request);
-    print_line(stdout, "model", info.name);
-    if (strcmp(info.precision, "float32") != 0) print_line(stdout, "precision", info.precision);
-    if (info.taesd_name[0]) print_line(stdout, "taesd", info.taesd_name);
-    if (info.control_name[0]) print_line(stdout, "control", info.control_name);
+    limn_tool_print_line(stdout, "model", info.name);
+    if (strcmp(info.precision, "float32") != 0)
+        limn_tool_print_line(stdout, "precision", info.precision);
+    if (info.taesd_name[0]) limn_tool_print_line(stdout, "taesd", info.taesd_name);
+    if (info.control_name[0]) limn_tool_print_line(stdout, "control", info.control_name);
     printf("%-12s%.1f MB at the peak: %.1f MB model, %.1f MB picture\n", "memory",
            megabytes(plan->peak_bytes), megabytes(plan->model_bytes),
            megabytes(plan->workspace_bytes));

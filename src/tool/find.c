@@ -27,22 +27,6 @@ static void program_folder(char *folder) {
     if (slash) *slash = '\0';
 }
 
-/* Where a cache was wanted and there is none in the end, says why. */
-static void warn_cache(const limn_tool_options *options, const limn_model *model) {
-    const char *said = limn_model_describe(model).cache;
-    if (strncmp(said, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", said);
-}
-
-/* Says what limn had to assume of the model. */
-static void note_assumptions(const limn_tool_options *options, const limn_model *model) {
-    const char *notes = limn_model_notes(model);
-    while (*notes) {
-        size_t length = strcspn(notes, "\n");
-        limn_tool_note(options, "%.*s", (int)length, notes);
-        notes += length + (notes[length] == '\n');
-    }
-}
-
 static int open_model(const limn_tool_options *options, const limn_recipe *recipe, const char *path,
                       limn_model **out) {
     limn_tool_loras loras;
@@ -69,9 +53,8 @@ static int open_model(const limn_tool_options *options, const limn_recipe *recip
         if (status != LIMN_OK) limn_tool_fail_with(&error);
     }
     if (status == LIMN_OK && loras.count > 0) limn_tool_warn_loras(options, *out);
-    if (status == LIMN_OK && options->cache) warn_cache(options, *out);
+    if (status == LIMN_OK) limn_tool_warn_model(options, *out);
     limn_tool_loras_free(&loras);
-    if (status == LIMN_OK) note_assumptions(options, *out);
     return status;
 }
 

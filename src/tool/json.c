@@ -63,18 +63,8 @@ static void put_source(FILE *to, const char *key, const limn_input *source) {
     fputs("}", to);
 }
 
-void limn_tool_json_request(FILE *to, const limn_request *request) {
-    fprintf(to, ",\"seed\":%" PRIu64 ",\"width\":%d,\"height\":%d,\"steps\":%d,\"guidance\":",
-            request->seed, request->width, request->height, request->steps);
-    limn_tool_json_number(to, request->guidance);
-    fputs(",\"sampler\":", to);
-    limn_tool_json_text(to, request->sampler);
-    fputs(",\"schedule\":", to);
-    limn_tool_json_text(to, request->schedule);
-    fputs(",\"rng\":", to);
-    limn_tool_json_text(to, request->rng);
-    fputs(",\"eta\":", to);
-    limn_tool_json_number(to, request->eta);
+/* What is 0 or NULL where it is not used, and is used. */
+static void put_settings(FILE *to, const limn_request *request) {
     int count;
     const limn_setting *all = limn_settings(&count);
     for (int i = 0; i < count; i++) {
@@ -90,6 +80,21 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
         fprintf(to, ",\"%s\":", texts[i].name);
         limn_tool_json_text(to, text);
     }
+}
+
+void limn_tool_json_request(FILE *to, const limn_request *request) {
+    fprintf(to, ",\"seed\":%" PRIu64 ",\"width\":%d,\"height\":%d,\"steps\":%d,\"guidance\":",
+            request->seed, request->width, request->height, request->steps);
+    limn_tool_json_number(to, request->guidance);
+    fputs(",\"sampler\":", to);
+    limn_tool_json_text(to, request->sampler);
+    fputs(",\"schedule\":", to);
+    limn_tool_json_text(to, request->schedule);
+    fputs(",\"rng\":", to);
+    limn_tool_json_text(to, request->rng);
+    fputs(",\"eta\":", to);
+    limn_tool_json_number(to, request->eta);
+    put_settings(to, request);
     if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0) {
         fputs(",\"prompt_syntax\":", to);
         limn_tool_json_text(to, request->prompt_syntax);

@@ -3,34 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
-    limn_tool_print_request(stdout, limn_recipe_request(recipe), picture->width, picture->height);
-    const char *sha256 = limn_recipe_model_sha256(recipe);
-    printf("%-12s", "model");
-    limn_tool_print_text(stdout, limn_recipe_model_name(recipe), 12);
-    if (sha256[0]) {
-        fputs(" (sha256 ", stdout);
-        limn_tool_print_text(stdout, sha256, 12);
-        fputc(')', stdout);
-    }
-    fputc('\n', stdout);
-    if (limn_recipe_taesd_name(recipe)[0]) {
-        printf("%-12s", "taesd");
-        limn_tool_print_text(stdout, limn_recipe_taesd_name(recipe), 12);
-        putchar('\n');
-    }
-    if (limn_recipe_control_name(recipe)[0]) {
-        printf("%-12s", "control");
-        limn_tool_print_text(stdout, limn_recipe_control_name(recipe), 12);
-        printf(" (sha256 ");
-        limn_tool_print_text(stdout, limn_recipe_control_sha256(recipe), 12);
-        puts(")");
-    }
-    if (strcmp(limn_recipe_precision(recipe), "float32") != 0) {
-        printf("%-12s", "precision");
-        limn_tool_print_text(stdout, limn_recipe_precision(recipe), 12);
-        fputc('\n', stdout);
-    }
+/* A file by its name and hash, where there is a name. */
+static void print_file(const char *what, const char *name, const char *sha256) {
+    if (!name[0] && !sha256[0]) return;
+    printf("%-12s", what);
+    limn_tool_print_text(stdout, name, 12);
+    if (sha256[0]) fputs(" (sha256 ", stdout);
+    limn_tool_print_text(stdout, sha256, 12);
+    puts(sha256[0] ? ")" : "");
+}
+
+static void print_loras(const limn_recipe *recipe) {
     for (int i = 0; i < limn_recipe_lora_count(recipe); i++) {
         limn_lora_info l = limn_recipe_lora(recipe, i);
         printf("%-12s", "lora");
@@ -39,9 +22,18 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
         limn_tool_print_text(stdout, l.sha256, 12);
         puts(")");
     }
-    if (limn_recipe_contract(recipe) > 0) {
+}
+
+static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
+    limn_tool_print_request(stdout, limn_recipe_request(recipe), picture->width, picture->height);
+    print_file("model", limn_recipe_model_name(recipe), limn_recipe_model_sha256(recipe));
+    print_file("taesd", limn_recipe_taesd_name(recipe), limn_recipe_taesd_sha256(recipe));
+    print_file("control", limn_recipe_control_name(recipe), limn_recipe_control_sha256(recipe));
+    if (strcmp(limn_recipe_precision(recipe), "float32") != 0)
+        limn_tool_print_line(stdout, "precision", limn_recipe_precision(recipe));
+    print_loras(recipe);
+    if (limn_recipe_contract(recipe) > 0)
         printf("%-12s%d\n", "contract", limn_recipe_contract(recipe));
-    }
     if (!picture->recipe) printf("%-12s%s\n", "from", "the text that A1111 writes");
 }
 

@@ -133,14 +133,6 @@ void limn_tool_print_text(FILE *to, const char *text, int indent);
  */
 int limn_tool_flush(void);
 
-/* What prompts lose: says on stderr what the model will not read, and what was repaired. */
-void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *model,
-                            const limn_request *request, int line);
-
-/* What else of a request does nothing, of one that limn_request_settle has not seen. */
-void limn_tool_warn_idle(const limn_tool_options *options, const limn_model *model,
-                         const limn_request *request, int line);
-
 /* The bytes of a text as a JSON string, with its quotes; broken UTF-8 becomes U+FFFD. NULL prints
  * null. */
 void limn_tool_json_text(FILE *to, const char *text);
@@ -161,6 +153,20 @@ bool limn_tool_source_sha256(const limn_input *source, char hex[65]);
  *   ms      what rendering took; below 0 = left out */
 int limn_tool_json_picture(const limn_model *model, const limn_request *request, const char *path,
                            const char *status, int line, double ms);
+
+/* ---- warn.c -----------------------------------------------------------------------------------
+ */
+
+/* What became of the cache that was asked for, and what limn had to assume of the model. */
+void limn_tool_warn_model(const limn_tool_options *options, const limn_model *model);
+
+/* What prompts lose: says on stderr what the model will not read, and what was repaired. */
+void limn_tool_warn_prompts(const limn_tool_options *options, const limn_model *model,
+                            const limn_request *request, int line);
+
+/* What else of a request does nothing, of one that limn_request_settle has not seen. */
+void limn_tool_warn_idle(const limn_tool_options *options, const limn_model *model,
+                         const limn_request *request, int line);
 
 /* ---- find.c, lora.c, input.c, output.c ------------------------------------------------------- */
 
@@ -285,7 +291,10 @@ int limn_tool_list(const limn_tool_options *options);    /* limn samplers */
 int limn_tool_bench(const limn_tool_options *options);   /* limn bench */
 int limn_tool_convert(const limn_tool_options *options); /* limn convert model.gguf folder */
 
-/* Prints a request as lines "name   value", for show and --dry-run. width, height: of the finished
+/* Prints "name   text". */
+void limn_tool_print_line(FILE *to, const char *name, const char *text);
+
+/* Prints a request as such, for show and --dry-run. width, height: of the finished
  * picture, px, which `upscale` makes larger than the request's. */
 void limn_tool_print_request(FILE *to, const limn_request *request, int width, int height);
 
