@@ -100,8 +100,7 @@ typedef struct limn_model_info {
     const char *taesd_sha256; /* of its file, 64 hex digits; "" where none does */
     int lora_count;           /* LoRA files that were merged into it; see limn_model_lora */
     const char *family; /* "Stable Diffusion 1.x", by shapes and, where those do not tell, name */
-    const char
-        *cache; /* "used", "made", "made anew: WHY", "not used: WHY"; "" = none was asked for */
+    const char *cache;  /* "used", "made", "made anew: WHY", "not used: WHY"; "" = none asked for */
     const char *control_name;   /* the ControlNet beside it; "" where there is none */
     const char *control_sha256; /* of its files, told as the model's: 64 hex digits; "" */
 } limn_model_info;
@@ -392,6 +391,7 @@ LIMN_API void limn_request_defaults(const limn_model *model, limn_request *reque
  * picture to begin with), and makes settings that make no difference what they are where nothing is
  * said. Cannot fail; what is out of range stays so. */
 LIMN_API void limn_request_settle(const limn_model *model, limn_request *request);
+
 /* A number in a request that is 0 where it is not used: recipes, prompt files, limn_recipe_set and
  * the command line all know it by its row here. */
 typedef struct limn_setting {

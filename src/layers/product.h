@@ -62,11 +62,13 @@ limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r);
 void limn_rows_i8_at(const limn_rows_i8 *q, int image, int row, int rows, int step,
                      const int8_t **table, float *scale);
 
-/* limn_keys_pack and limn_attention_run where keys and values are int8. */
+/* limn_keys_pack where keys and values are int8. */
 void limn_keys_pack_int8(limn_exec *e, const float *k, const float *v, size_t stride,
                          limn_keys *out);
+
+/* limn_attention_run where they are. */
 void limn_attention_run_int8(limn_exec *e, const float *q, size_t q_stride, int tokens,
-                             const limn_keys *keys, float *out); /* see above */
+                             const limn_keys *keys, float *out);
 
 /* ---- norms ----------------------------------------------------------------------------------- */
 

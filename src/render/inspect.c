@@ -256,6 +256,40 @@ static limn_status hash_files(inspection *s, limn_error *err) {
 
 /* ---- the report ------------------------------------------------------------------------------ */
 
+/* An inspection before its first look; NULL = no memory. */
+static inspection *begin(int threads) {
+    inspection *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    s->o = (limn_opening){
+        .m = &s->m, .threads = threads > 0 ? threads : limn_threads_default(), .err = &s->fault};
+    s->list = (limn_fault_list){.ctx = s, .add = add_fault};
+    s->m.kernels = limn_kernels_pick();
+    s->report = (limn_report){.kind = "",
+                              .family = "",
+                              .family_label = "",
+                              .sampler = "",
+                              .notes = s->m.notes,
+                              .prediction = "",
+                              .parts = s->parts,
+                              .faults = (const char *const *)s->faults,
+                              .name = s->name};
+    return s;
+}
+
+/* Looks at the folder that was opened. */
+static limn_status look_at_folder(inspection *s, limn_error *err) {
+    limn_report *r = &s->report;
+    limn_fp_state fp = limn_fp_enter();
+    snprintf(s->name, sizeof s->name, "%.255s", limn_folder_name(s->o.folder));
+    memcpy(s->m.name, s->name, sizeof s->m.name);
+    r->container = limn_folder_container(s->o.folder);
+    look(s);
+    r->unused = limn_folder_unused(s->o.folder);
+    r->bytes = limn_folder_size(s->o.folder);
+    limn_fp_leave(fp);
+    return list_tensors(s, err);
+}
+
 limn_status limn_inspect(const char *path, const limn_open_options *options, bool hash,
                          limn_report **out, limn_error *error) {
     *out = NULL;
@@ -265,42 +299,16 @@ limn_status limn_inspect(const char *path, const limn_open_options *options, boo
                                        .text_encoder_2 = how.text_encoder_2,
                                        .tokenizer = how.tokenizer,
                                        .any = true};
-    inspection *s = calloc(1, sizeof *s);
-    if (s == NULL) return limn_fail(error, LIMN_E_MEMORY, "no memory to look at %s", path);
-    limn_report *r = &s->report;
-    s->o = (limn_opening){.m = &s->m,
-                          .threads = how.threads > 0 ? how.threads : limn_threads_default(),
-                          .err = &s->fault};
-    s->list = (limn_fault_list){.ctx = s, .add = add_fault};
-    s->m.kernels = limn_kernels_pick();
-    *r = (limn_report){.kind = "",
-                       .family = "",
-                       .family_label = "",
-                       .sampler = "",
-                       .notes = s->m.notes,
-                       .prediction = "",
-                       .parts = s->parts,
-                       .faults = (const char *const *)s->faults,
-                       .name = s->name};
+    inspection *s = begin(how.threads);
+    if (!s) return limn_fail(error, LIMN_E_MEMORY, "no memory to look at %s", path);
     limn_status status = limn_folder_open_with(path, &asides, &s->o.folder, error);
-    if (status == LIMN_OK) {
-        limn_fp_state fp = limn_fp_enter();
-        snprintf(s->name, sizeof s->name, "%.255s", limn_folder_name(s->o.folder));
-        memcpy(s->m.name, s->name, sizeof s->m.name);
-        r->container = limn_folder_container(s->o.folder);
-        look(s);
-        r->unused = limn_folder_unused(s->o.folder);
-        r->bytes = limn_folder_size(s->o.folder);
-        limn_fp_leave(fp);
-        status = list_tensors(s, error);
-    }
+    if (status == LIMN_OK) status = look_at_folder(s, error);
     if (status == LIMN_OK && hash) status = hash_files(s, error);
-    if (status != LIMN_OK) {
-        limn_report_free(r);
-        return status;
-    }
-    *out = r;
-    return LIMN_OK;
+    if (status == LIMN_OK)
+        *out = &s->report;
+    else
+        limn_report_free(&s->report);
+    return status;
 }
 
 void limn_report_free(limn_report *report) {

@@ -85,10 +85,12 @@ limn_tool_command limn_tool_command_find(const char *word);
 /* Puts what was asked for over a model's preferences. */
 void limn_tool_options_apply(const limn_tool_options *options, limn_request *request);
 
-/* Reads a whole number / a decimal number in [least, most]; `option` is what the sentence names. */
+/* Reads a whole number in [least, most]; `option` is what the sentence names. */
 int limn_tool_read_int(const char *option, const char *text, int least, int most, int *out);
+
+/* Reads a decimal number likewise. */
 int limn_tool_read_double(const char *option, const char *text, double least, double most,
-                          double *out); /* see above */
+                          double *out);
 
 /* Reads a seed, 0 to 2^64 - 1, in decimal. */
 int limn_tool_read_seed(const char *text, uint64_t *out);
@@ -119,11 +121,13 @@ int limn_tool_fail_with(const limn_error *error);
 /* The same with the name of the file that it is about before it. */
 int limn_tool_fail_about(const char *path, const limn_error *error);
 
-/* "limn: warning: ..." on stderr, and "limn: ..." about the way of things; neither when quiet. */
+/* "limn: warning: ..." on stderr, unless quiet. */
 void limn_tool_warn(const limn_tool_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* "limn: ..." about the way of things, unless quiet. */
 void limn_tool_note(const limn_tool_options *options, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* see above */
+    __attribute__((format(printf, 2, 3)));
 
 /* A stranger's text for a terminal: control characters become '?', broken UTF-8 too; a line feed
  * starts a new line, indented by `indent` spaces. */

@@ -4,9 +4,11 @@
  *
  * VNNI's left operand is unsigned. So rows come as q + 128 (limn_kernels.i8_flip), and the sums
  * begin at b_start, -128 times what a column sums to: the loop holds nothing but loads and
- * products. All is modulo 2^32, in which the true sum fits. AVX-512 12 x 32: 24 sums of 32
- * registers; a step is 2 + 12 loads for 24 products AVX2     6 x 16: 12 sums of 16 registers; 2 + 6
- * loads for 12 products NEON     6 x 16: 24 sums of 32 registers; 4 + 6 loads for 24 products */
+ * products. All is modulo 2^32, in which the true sum fits.
+ *
+ *   AVX-512   12 x 32: 24 sums of 32 registers; a step is 2 + 12 loads for 24 products
+ *   AVX2       6 x 16: 12 sums of 16 registers; 2 + 6 loads for 12 products
+ *   NEON       6 x 16: 24 sums of 32 registers; 4 + 6 loads for 24 products */
 #ifndef LIMN_KERNELS_SIMD_DOT_H
 #define LIMN_KERNELS_SIMD_DOT_H
 
