@@ -405,8 +405,9 @@ static void shapes_are_compared(void **state) {
     const char *component;
     assert_non_null(m);
     strcpy(m->name, "model");
-    assert_int_equal(limn_folder_open_control(in("net.safetensors"), &o.control, &component, NULL),
-                     LIMN_OK);
+    assert_int_equal(
+        limn_folder_open_control(scratch_at("net.safetensors"), &o.control, &component, NULL),
+        LIMN_OK);
     limn_unet *copy = &m->control.copy, *unet = &m->unet;
     copy->context_d = unet->context_d = 32;
     copy->levels = unet->levels = 2;
@@ -455,9 +456,10 @@ static size_t model_bytes(const char *precision, const char *control) {
 /* With int8, the ControlNet's matrices become int8 as the U-Net's do. */
 static void its_matrices_become_int8_too(void **state) {
     (void)state;
-    const size_t small = model_bytes("int8", in("net.safetensors")) - model_bytes("int8", NULL);
+    const size_t small =
+        model_bytes("int8", scratch_at("net.safetensors")) - model_bytes("int8", NULL);
     const size_t large =
-        model_bytes("float32", in("net.safetensors")) - model_bytes("float32", NULL);
+        model_bytes("float32", scratch_at("net.safetensors")) - model_bytes("float32", NULL);
     assert_true(small < large / 2);
 }
 
