@@ -41,7 +41,7 @@ static void pack_task(void *ctx, int i) {
     const pack_work *w = ctx;
     const limn_keys *o = w->out;
     int panel = w->kernels->panel, tokens = o->tokens, d = o->d;
-    size_t from = (size_t)(i / o->heads) * (size_t)tokens * w->stride + (size_t)(i % o->heads * d);
+    size_t from = limn_keys_first(o, i, w->stride);
     float *k = o->k + (size_t)i * keys_size(w->kernels, tokens, d);
     float *v = o->v + (size_t)i * values_size(w->kernels, tokens, d);
     for (int t0 = 0; t0 < tokens; t0 += panel)

@@ -92,9 +92,7 @@ static void pack_values(const pack_work *w, int i, const float *v) {
 
 static void pack_task(void *ctx, int i) {
     const pack_work *w = ctx;
-    const limn_keys *o = w->out;
-    size_t from =
-        (size_t)(i / o->heads) * (size_t)o->tokens * w->stride + (size_t)(i % o->heads * o->d);
+    size_t from = limn_keys_first(w->out, i, w->stride);
     pack_keys(w, i, w->k + from);
     pack_values(w, i, w->v + from);
 }

@@ -62,6 +62,13 @@ limn_rows_i8 limn_rows_to_i8(limn_exec *e, const limn_rows *r);
 void limn_rows_i8_at(const limn_rows_i8 *q, int image, int row, int rows, int step,
                      const int8_t **table, float *scale);
 
+/* Where the i-th head's keys, or values, begin among rows that are `stride` apart: heads are
+ * counted through all batches. */
+static inline size_t limn_keys_first(const limn_keys *keys, int i, size_t stride) {
+    size_t batch = (size_t)(i / keys->heads), head = (size_t)(i % keys->heads);
+    return batch * (size_t)keys->tokens * stride + head * (size_t)keys->d;
+}
+
 /* limn_keys_pack where keys and values are int8. */
 void limn_keys_pack_int8(limn_exec *e, const float *k, const float *v, size_t stride,
                          limn_keys *out);
