@@ -13,6 +13,13 @@ int scratch_make(void **state) {
     return mkdtemp(folder) ? 0 : 1;
 }
 
+int scratch_fill(const char *from) {
+    char command[600];
+    snprintf(command, sizeof command, "cp -r '%s'/* '%s' && chmod -R u+w '%s'", from, folder,
+             folder);
+    return system(command);
+}
+
 int scratch_remove(void **state) {
     (void)state;
     char command[300];

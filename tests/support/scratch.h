@@ -6,6 +6,9 @@
  */
 int scratch_make(void **state);
 
+/* Copies what is in the folder `from` into it, for the test to change. 0 where that went well. */
+int scratch_fill(const char *from);
+
 /* Removes it with all that is in it: a group's tear-down. */
 int scratch_remove(void **state);
 

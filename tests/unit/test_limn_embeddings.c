@@ -12,14 +12,13 @@
 
 #include "limn.h"
 #include "render/model.h"
+#include "support/scratch.h"
 
 #define SIDE 32
 
-static char folder[] = "/tmp/limn-embeddings-XXXXXX";
-
 /* Writes a safetensors file with one or two float32 tensors [rows, d]. */
 static void write_file(const char *file, const char *names[2], int rows, int d, const float *x) {
-    char path[200], header[400] = "{";
+    char header[400] = "{";
     size_t bytes = (size_t)rows * (size_t)d * sizeof *x;
     for (int i = 0; i < 2 && names[i]; i++)
         snprintf(header + strlen(header), sizeof header - strlen(header),
@@ -27,8 +26,7 @@ static void write_file(const char *file, const char *names[2], int rows, int d, 
                  i ? "," : "", names[i], rows, d, (size_t)i * bytes, (size_t)(i + 1) * bytes);
     strcat(header, "}");
     uint64_t size = strlen(header);
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    FILE *f = fopen(path, "wb");
+    FILE *f = fopen(scratch_at(file), "wb");
     assert_non_null(f);
     fwrite(&size, 1, 8, f);
     fwrite(header, 1, size, f);
@@ -67,9 +65,8 @@ static limn_picture *draw(const limn_model *m, const char *prompt) {
 }
 
 static int make_folder(void **state) {
-    (void)state;
     float wide[99] = {0}, rows[2 * 64];
-    if (!mkdtemp(folder)) return -1;
+    if (scratch_make(state) != 0) return 1;
     limn_model *m = open_model(NULL);
     limn_token_list list = {0};
     limn_tokenizer_list(m->tokenizer[0], "red apple", 9, &list, NULL);
@@ -87,18 +84,6 @@ static int make_folder(void **state) {
     return 0;
 }
 
-static int remove_folder(void **state) {
-    (void)state;
-    static const char *const files[] = {"redapple.safetensors", "one word.safetensors",
-                                        "wide.safetensors", "xl.safetensors", "old.pt"};
-    char path[200];
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-    return rmdir(folder);
-}
-
 /* Whether a picture's recipe names what the model has for its request. */
 static void assert_same_list(const limn_model *m, const limn_picture *p, bool same) {
     limn_recipe *recipe;
@@ -114,7 +99,7 @@ static void assert_same_list(const limn_model *m, const limn_picture *p, bool sa
 
 static void test_vectors(void **state) {
     (void)state;
-    limn_model *m = open_model(folder), *without = open_model(NULL);
+    limn_model *m = open_model(scratch_folder()), *without = open_model(NULL);
     limn_picture *word = draw(m, "a redapple"), *tokens = draw(m, "a red apple");
     limn_picture *named = draw(m, "a one word"), *unknown = draw(without, "a redapple");
     size_t bytes = SIDE * SIDE * 3;
@@ -144,7 +129,7 @@ static void test_faults(void **state) {
         {"an xl", "the embedding xl has no vectors for this model"},
         {"an old", "old.pt is a pickle file"},
     };
-    limn_model *m = open_model(folder);
+    limn_model *m = open_model(scratch_folder());
     limn_error error;
     limn_plan plan;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -245,15 +230,14 @@ static limn_model *open_xl(const char *embeddings) {
 /* Writes an embedding of two tensors of two rows each, of widths of their own. */
 static void write_pair(const char *file, const char *const names[2], const int d[2],
                        float *const x[2]) {
-    char path[200], header[400];
+    char header[400];
     int end = 8 * d[0], all = end + 8 * d[1];
     snprintf(header, sizeof header,
              "{\"%s\":{\"dtype\":\"F32\",\"shape\":[2,%d],\"data_offsets\":[0,%d]},"
              "\"%s\":{\"dtype\":\"F32\",\"shape\":[2,%d],\"data_offsets\":[%d,%d]}}",
              names[0], d[0], end, names[1], d[1], end, all);
     uint64_t size = strlen(header);
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    FILE *f = fopen(path, "wb");
+    FILE *f = fopen(scratch_at(file), "wb");
     assert_non_null(f);
     fwrite(&size, 1, 8, f);
     fwrite(header, 1, size, f);
@@ -290,7 +274,7 @@ static void test_two_encoders(void **state) {
     write_pair("cog.safetensors", names[1], d, x);
     write_pair("half.safetensors", names[0], d, second);
     write_pair("narrow.safetensors", names[0], wrong, x);
-    m = open_xl(folder);
+    m = open_xl(scratch_folder());
     limn_picture *tokens = draw(m, "a red apple"), *pair = draw(m, "a pair"),
                  *cog = draw(m, "a cog");
     limn_picture *half = draw(m, "a half");
@@ -305,12 +289,11 @@ static void test_two_encoders(void **state) {
     assert_int_equal(limn_request_plan(m, &q, &plan, &error), LIMN_E_USAGE);
     assert_non_null(strstr(error.text, "the embedding narrow has 2 vectors of width"));
     limn_picture *all[] = {tokens, pair, cog, half};
-    static const char *const files[] = {"pair", "cog", "half", "narrow"};
+    static const char *const files[] = {"pair.safetensors", "cog.safetensors", "half.safetensors",
+                                        "narrow.safetensors"};
     for (int i = 0; i < 4; i++) {
-        char path[200];
         limn_picture_free(all[i]);
-        snprintf(path, sizeof path, "%s/%s.safetensors", folder, files[i]);
-        unlink(path);
+        unlink(scratch_at(files[i]));
     }
     for (int e = 0; e < 2; e++) {
         free(x[e]);
@@ -326,5 +309,5 @@ int main(void) {
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_two_encoders),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

@@ -13,30 +13,19 @@
 
 #include "render/model.h"
 #include "support/published.h"
+#include "support/scratch.h"
 
 #define MODEL "tests/golden/tiny-sd15"
 
-static char folder[] = "/tmp/limn-hashing-XXXXXX";
-
 static int start(void **state) {
-    char command[200];
-    (void)state;
-    if (!mkdtemp(folder)) return 1;
-    snprintf(command, sizeof command, "cp -r %s/* %s && chmod -R u+w %s", MODEL, folder, folder);
-    return system(command);
-}
-
-static int end(void **state) {
-    char command[100];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return scratch_make(state) != 0 || scratch_fill(MODEL) != 0;
 }
 
 static limn_model *open_model(int threads) {
     limn_model *m = NULL;
     limn_error err;
-    if (limn_model_open(folder, &(limn_open_options){.threads = threads}, &m, &err) != LIMN_OK)
+    if (limn_model_open(scratch_folder(), &(limn_open_options){.threads = threads}, &m, &err) !=
+        LIMN_OK)
         fail_msg("%s", err.text);
     return m;
 }
@@ -44,7 +33,7 @@ static limn_model *open_model(int threads) {
 static limn_folder *open_folder(void) {
     const limn_tensors *tensors;
     limn_folder *f = NULL;
-    assert_int_equal(limn_folder_open(folder, &f, NULL), LIMN_OK);
+    assert_int_equal(limn_folder_open(scratch_folder(), &f, NULL), LIMN_OK);
     assert_int_equal(limn_folder_tensors(f, "unet", &tensors, NULL), LIMN_OK);
     return f;
 }
@@ -53,7 +42,7 @@ static limn_folder *open_folder(void) {
 static void test_same(void **state) {
     limn_report *report = NULL;
     (void)state;
-    assert_int_equal(limn_inspect(folder, NULL, true, &report, NULL), LIMN_OK);
+    assert_int_equal(limn_inspect(scratch_folder(), NULL, true, &report, NULL), LIMN_OK);
     assert_int_equal(strlen(report->sha256), 64);
     for (int threads = 1; threads <= 2; threads++) {
         limn_model *m = open_model(threads);
@@ -74,7 +63,7 @@ static void test_changed(void **state) {
     q.prompt = "x";
     q.width = q.height = 32;
     q.steps = 1;
-    snprintf(path, sizeof path, "%s/unet/diffusion_pytorch_model.safetensors", folder);
+    snprintf(path, sizeof path, "%s/unet/diffusion_pytorch_model.safetensors", scratch_folder());
     limn_folder *f[2] = {open_folder(), open_folder()};
     assert_int_equal(truncate(path, 1000), 0);
     for (int beside = 0; beside < 2; beside++) {
@@ -98,7 +87,7 @@ static void test_given_up(void **state) {
     limn_folder *f = NULL;
     limn_hashing *h = NULL;
     (void)state;
-    snprintf(path, sizeof path, "%s/large.safetensors", folder);
+    snprintf(path, sizeof path, "%s/large.safetensors", scratch_folder());
     published_write(PUBLISHED_SD15, 4, path);
     assert_int_equal(limn_folder_open(path, &f, NULL), LIMN_OK);
     const clock_t before = clock();
@@ -116,7 +105,7 @@ static void test_forked(void **state) {
     limn_hashing *h = NULL;
     (void)state;
     for (int found = 0; found < 2; found++) {
-        snprintf(path, sizeof path, "%s%s", folder, found ? "" : "/large.safetensors");
+        snprintf(path, sizeof path, "%s%s", scratch_folder(), found ? "" : "/large.safetensors");
         assert_int_equal(limn_folder_open(path, &f, NULL), LIMN_OK);
         assert_int_equal(limn_hashing_start(&f, true, sha256, &h, NULL), LIMN_OK);
         if (found) assert_int_equal(limn_hashing_wait(h, NULL), LIMN_OK);
@@ -142,5 +131,5 @@ int main(void) {
         cmocka_unit_test(test_forked),
         cmocka_unit_test(test_changed),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, scratch_remove);
 }

@@ -11,25 +11,22 @@
 #include <cmocka.h>
 
 #include "render/start.h"
+#include "support/scratch.h"
 
 #define SIDE 64
-
-static char folder[] = "/tmp/limn-start-XXXXXX";
 
 static const char *const parts[] = {"model_index.json", "scheduler", "text_encoder", "tokenizer",
                                     "unet"};
 
 static void link_part(const char *from, const char *as) {
-    char here[1000], target[1100], path[100];
+    char here[1000], target[1100];
     assert_non_null(getcwd(here, sizeof here));
     snprintf(target, sizeof target, "%s/tests/golden/%s", here, from);
-    snprintf(path, sizeof path, "%s/%s", folder, as);
-    assert_int_equal(symlink(target, path), 0);
+    assert_int_equal(symlink(target, scratch_at(as)), 0);
 }
 
 static int make_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+    if (scratch_make(state) != 0) return 1;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char from[100];
         snprintf(from, sizeof from, "tiny-sd15/%s", parts[i]);
@@ -39,22 +36,11 @@ static int make_folder(void **state) {
     return 0;
 }
 
-static int remove_folder(void **state) {
-    (void)state;
-    char path[100];
-    for (size_t i = 0; i <= sizeof parts / sizeof *parts; i++) {
-        bool last = i == sizeof parts / sizeof *parts;
-        snprintf(path, sizeof path, "%s/%s", folder, last ? "vae" : parts[i]);
-        unlink(path);
-    }
-    return rmdir(folder);
-}
-
 static limn_model *open_model(const char *taesd) {
     const limn_open_options how = {.encoder = true, .taesd = taesd};
     limn_model *m = NULL;
     limn_error error;
-    if (limn_model_open(folder, &how, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
+    if (limn_model_open(scratch_folder(), &how, &m, &error) != LIMN_OK) fail_msg("%s", error.text);
     return m;
 }
 
@@ -118,5 +104,5 @@ int main(void) {
         cmocka_unit_test(test_own),
         cmocka_unit_test(test_another_decoder),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, scratch_remove);
 }

@@ -14,46 +14,26 @@
 #include <cmocka.h>
 
 #include "layers/layers.h"
+#include "support/scratch.h"
 
 #define MODEL "tests/golden/tiny-sd15"
 #define UNET  "unet/diffusion_pytorch_model.safetensors"
 
-static char folder[200]; /* the test's own copy of the model */
-
 static int start(void **state) {
-    (void)state;
-    const char *tmp = getenv("TMPDIR");
-    char command[600];
-    snprintf(folder, sizeof folder, "%s/limn-short-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder)) return 1;
-    snprintf(command, sizeof command, "cp -r %s/* %s && chmod -R u+w %s", MODEL, folder, folder);
-    return system(command);
-}
-
-static int end(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-static const char *path_of(const char *name) {
-    static char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
+    return scratch_make(state) != 0 || scratch_fill(MODEL) != 0;
 }
 
 /* Gives the U-Net's file back as it was. */
 static void restore(void) {
     char command[700];
-    snprintf(command, sizeof command, "cp %s/%s %s", MODEL, UNET, path_of(UNET));
+    snprintf(command, sizeof command, "cp %s/%s %s", MODEL, UNET, scratch_at(UNET));
     assert_int_equal(system(command), 0);
 }
 
 static limn_folder *open_unet(const limn_tensors **tensors) {
     limn_error err;
     limn_folder *f = NULL;
-    if (limn_folder_open(folder, &f, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_folder_open(scratch_folder(), &f, &err) != LIMN_OK) fail_msg("%s", err.text);
     if (limn_folder_tensors(f, "unet", tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
     return f;
 }
@@ -70,13 +50,13 @@ static void expect(limn_status status, const limn_error *err, const char *senten
 static void before_it_is_read(void **state) {
     (void)state;
     struct stat st;
-    assert_int_equal(stat(path_of(UNET), &st), 0);
+    assert_int_equal(stat(scratch_at(UNET), &st), 0);
     const off_t sizes[] = {st.st_size - 1, st.st_size / 2, 0};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const limn_tensors *t;
         limn_error err;
         limn_folder *f = open_unet(&t);
-        assert_int_equal(truncate(path_of(UNET), sizes[i]), 0);
+        assert_int_equal(truncate(scratch_at(UNET), sizes[i]), 0);
         limn_status status = LIMN_OK;
         float *numbers = malloc((size_t)st.st_size * sizeof *numbers);
         for (size_t k = 0; k < limn_tensors_count(t) && status == LIMN_OK; k++) {
@@ -114,7 +94,7 @@ static void before_it_is_packed(void **state) {
         ld.job_count = 0;
         limn_load_conv(&ld, last, 32, 64, 3, 1, 1);
         assert_int_equal(limn_load_pack(&ld, 2), LIMN_OK);
-        assert_int_equal(truncate(path_of(UNET), 300000), 0);
+        assert_int_equal(truncate(scratch_at(UNET), 300000), 0);
         expect(limn_load_pack(&ld, way & 2 ? 2 : 1), &err,
                "the file was shortened while it was read");
         limn_arena_close(&weights);
@@ -126,7 +106,7 @@ static void before_it_is_packed(void **state) {
 /* Does so until it is killed. */
 static void shorten_and_mend(off_t whole) {
     for (unsigned i = 0;; i++) {
-        if (truncate(path_of(UNET), i & 1 ? whole : whole / 3) != 0) _exit(1);
+        if (truncate(scratch_at(UNET), i & 1 ? whole : whole / 3) != 0) _exit(1);
         usleep(i * 977 % 3000);
     }
 }
@@ -135,7 +115,7 @@ static void shorten_and_mend(off_t whole) {
 static void by_another_process(void **state) {
     (void)state;
     struct stat st;
-    assert_int_equal(stat(path_of(UNET), &st), 0);
+    assert_int_equal(stat(scratch_at(UNET), &st), 0);
     const pid_t other = fork();
     if (other == 0) shorten_and_mend(st.st_size);
     assert_true(other > 0);
@@ -143,7 +123,7 @@ static void by_another_process(void **state) {
         limn_model *m;
         limn_error err = {0};
         limn_open_options how = {.threads = 2, .precision = i & 1 ? "int8" : NULL};
-        limn_status status = limn_model_open(folder, &how, &m, &err);
+        limn_status status = limn_model_open(scratch_folder(), &how, &m, &err);
         assert_true(status == LIMN_OK || status == LIMN_E_INPUT);
         if (status == LIMN_E_INPUT && !strstr(err.text, UNET)) fail_msg("%s", err.text);
         limn_model_close(m);
@@ -159,5 +139,5 @@ int main(void) {
         cmocka_unit_test(before_it_is_packed),
         cmocka_unit_test(by_another_process),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, scratch_remove);
 }
