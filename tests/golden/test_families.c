@@ -161,7 +161,7 @@ static void test_ssd(void **state) {
 
 /* Nine channels; layers, heads and text-only attention by level; a modulating time embedding of a
  * width of its own; sine first; a level that attends on one way only. */
-static void test_mixed(void **state) {
+static void test_every_unusual_choice_at_once(void **state) {
     (void)state;
     family("mixed");
 }
@@ -220,7 +220,7 @@ static void test_configurations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lcm),       cmocka_unit_test(test_bk_tiny),
-        cmocka_unit_test(test_ssd),       cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_ssd),       cmocka_unit_test(test_every_unusual_choice_at_once),
         cmocka_unit_test(test_one_level), cmocka_unit_test(test_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,7 @@ static void look_at_body(void *ctx, limn_team *team) {
     seen[1] = team != NULL;
 }
 
-static void test_body(void **state) {
+static void a_team_without_a_loop_ends(void **state) {
     (void)state;
     for (int threads = -1; threads <= 4; threads++) {
         bool seen[2] = {false, false};
@@ -296,7 +296,7 @@ int main(void) {
         cmocka_unit_test(test_every_task_once),
         cmocka_unit_test(test_more_tasks_than_a_ticket_holds),
         cmocka_unit_test(test_no_team),
-        cmocka_unit_test(test_body),
+        cmocka_unit_test(a_team_without_a_loop_ends),
         cmocka_unit_test(test_many_short_loops),
         cmocka_unit_test(test_sleepers_wake),
         cmocka_unit_test(test_uneven_tasks),

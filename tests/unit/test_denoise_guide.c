@@ -67,7 +67,7 @@ static void test_formulas(void **state) {
 }
 
 /* A prediction without any deviation is left as it is. */
-static void test_flat(void **state) {
+static void a_prediction_without_deviation_stays(void **state) {
     (void)state;
     float x[2 * VALUES] = {0};
     limn_map out = {.v = x, .n = 2, .h = 3, .w = 5, .c = 4};
@@ -180,7 +180,7 @@ static void test_recipe(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formulas),
-        cmocka_unit_test(test_flat),
+        cmocka_unit_test(a_prediction_without_deviation_stays),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_recipe),
     };

@@ -118,7 +118,7 @@ static void check_peak(const limn_arena *plan, const shape *s, int c) {
 }
 
 /* What a place costs: x itself where that has room for both halves, else one map beside it. */
-static void test_memory(void **state) {
+static void what_a_place_costs(void **state) {
     (void)state;
     const shape narrow = {1, 512, 512, 256, 128}, even = {1, 512, 512, 128, 128};
     uint64_t random = 6;
@@ -192,7 +192,7 @@ static void test_enlarging_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resnet),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(what_a_place_costs),
         cmocka_unit_test(test_enlarging),
         cmocka_unit_test(test_enlarging_memory),
     };

@@ -450,7 +450,7 @@ static void check_tall(uint64_t *random, bool by_row) {
     weights_free(b);
 }
 
-static void test_tall(void **state) {
+static void a_tall_matrix_is_merged_in_pieces(void **state) {
     (void)state;
     uint64_t random = 6;
     check_tall(&random, true);
@@ -486,7 +486,7 @@ static void test_dora_of_nothing(void **state) {
 }
 
 /* float16 is rounded to the nearest, ties to even, at every size; the other way is exact. */
-static void test_f16(void **state) {
+static void float16_is_rounded_to_even(void **state) {
     (void)state;
     for (uint32_t h = 0; h < 0x7c00; h++) {
         uint16_t bits[2] = {(uint16_t)h, (uint16_t)(h + 1)}, out[3];
@@ -515,8 +515,8 @@ int main(void) {
         cmocka_unit_test(test_dora),
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_several),
-        cmocka_unit_test(test_f16),
-        cmocka_unit_test(test_tall),
+        cmocka_unit_test(float16_is_rounded_to_even),
+        cmocka_unit_test(a_tall_matrix_is_merged_in_pieces),
         cmocka_unit_test(test_dora_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void test_quality(void **state) {
 }
 
 /* The same bytes at every level, on any number of threads. */
-static void test_bits(void **state) {
+static void int8_gives_the_same_bits_at_every_level(void **state) {
     (void)state;
     static const char *const levels[] = {"c", "avx2", "avx512", "neon"};
     const char *before = getenv("LIMN_ISA");
@@ -147,7 +147,7 @@ static void test_unknown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quality),
-        cmocka_unit_test(test_bits),
+        cmocka_unit_test(int8_gives_the_same_bits_at_every_level),
         cmocka_unit_test(test_recipe),
         cmocka_unit_test(test_unknown),
     };

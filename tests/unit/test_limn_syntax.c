@@ -62,7 +62,7 @@ static bool same(const char *a, const char *b) {
     return same_pixels(&x, &y);
 }
 
-static void test_same(void **state) {
+static void syntax_that_says_the_same_draws_the_same(void **state) {
     (void)state;
     assert_true(same("a (red:1.0) apple", "a red apple"));
     assert_true(same("a [red:green:0] apple", "a green apple"));
@@ -108,7 +108,7 @@ static void test_untouched(void **state) {
 }
 
 /* Past 75 tokens a plain prompt is cut, the other goes on; a negative prompt likewise. */
-static void test_long(void **state) {
+static void a_long_prompt_goes_on(void **state) {
     (void)state;
     char text[2000] = "";
     for (int i = 0; i < 80; i++) strcat(text, "apple ");
@@ -182,7 +182,7 @@ static void test_parameters(void **state) {
 }
 
 /* Prompts beyond the limits are refused in advance, and quickly. */
-static void test_limits(void **state) {
+static void prompts_beyond_the_limits_are_refused(void **state) {
     (void)state;
     static const struct {
         const char *piece;
@@ -219,10 +219,13 @@ static void test_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same),      cmocka_unit_test(test_different),
-        cmocka_unit_test(test_untouched), cmocka_unit_test(test_long),
-        cmocka_unit_test(test_recipe),    cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(syntax_that_says_the_same_draws_the_same),
+        cmocka_unit_test(test_different),
+        cmocka_unit_test(test_untouched),
+        cmocka_unit_test(a_long_prompt_goes_on),
+        cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(prompts_beyond_the_limits_are_refused),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }

@@ -69,7 +69,7 @@ static void test_length(void **state) {
     free(prompt);
 }
 
-static void test_hash(void **state) {
+static void sha256_of_the_standards_example(void **state) {
     (void)state;
     char hex[65];
     limn_sha256_hex("abc", 3, hex); /* FIPS 180-4's example */
@@ -82,7 +82,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_left),
         cmocka_unit_test(test_letters_of_other_alphabets),
         cmocka_unit_test(test_length),
-        cmocka_unit_test(test_hash),
+        cmocka_unit_test(sha256_of_the_standards_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

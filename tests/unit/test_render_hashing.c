@@ -39,7 +39,7 @@ static limn_folder *open_folder(void) {
 }
 
 /* On a thread of its own or at once: what `limn inspect` says. */
-static void test_same(void **state) {
+static void the_hash_is_what_inspect_says(void **state) {
     limn_report *report = NULL;
     (void)state;
     assert_int_equal(limn_inspect(scratch_folder(), NULL, true, &report, NULL), LIMN_OK);
@@ -54,7 +54,7 @@ static void test_same(void **state) {
 }
 
 /* A file that is shortened before it is hashed: the picture fails with the sentence. */
-static void test_changed(void **state) {
+static void a_changed_file_is_a_fault_of_the_picture(void **state) {
     char path[200];
     (void)state;
     limn_model *m = open_model(1);
@@ -82,7 +82,7 @@ static void test_changed(void **state) {
 }
 
 /* Two gigabytes take a second to hash, and a model that is closed does not wait for that. */
-static void test_given_up(void **state) {
+static void closing_does_not_wait_for_the_hash(void **state) {
     char path[100], sha256[65] = "";
     limn_folder *f = NULL;
     limn_hashing *h = NULL;
@@ -99,7 +99,7 @@ static void test_given_up(void **state) {
 
 /* A child process has no thread that hashes: it is told so, and does not wait for ever. What was
  * found before it was made, it has. */
-static void test_forked(void **state) {
+static void a_child_process_is_told(void **state) {
     char path[100], sha256[65] = "";
     limn_folder *f = NULL;
     limn_hashing *h = NULL;
@@ -126,10 +126,10 @@ static void test_forked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same),
-        cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_forked),
-        cmocka_unit_test(test_changed),
+        cmocka_unit_test(the_hash_is_what_inspect_says),
+        cmocka_unit_test(closing_does_not_wait_for_the_hash),
+        cmocka_unit_test(a_child_process_is_told),
+        cmocka_unit_test(a_changed_file_is_a_fault_of_the_picture),
     };
     return cmocka_run_group_tests(tests, start, scratch_remove);
 }

@@ -50,26 +50,26 @@ static void check_model(const char *path) {
     limn_model_close(m);
 }
 
-static void test_tiny(void **state) {
+static void one_encoder(void **state) {
     (void)state;
     check_model("tests/golden/tiny-sd15");
 }
 
-static void test_two_encoders(void **state) {
+static void two_encoders(void **state) {
     (void)state;
     check_model("tests/golden/tiny-sdxl");
 }
 
-static void test_pooled(void **state) {
+static void the_built_in_model(void **state) {
     (void)state;
     check_model("weights/vignette");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiny),
-        cmocka_unit_test(test_two_encoders),
-        cmocka_unit_test(test_pooled),
+        cmocka_unit_test(one_encoder),
+        cmocka_unit_test(two_encoders),
+        cmocka_unit_test(the_built_in_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static void check_start(const limn_model *m) {
     limn_arena_close(&ws);
 }
 
-static void test_own(void **state) {
+static void a_model_encodes_with_its_own_taesd(void **state) {
     (void)state;
     limn_model *m = open_model(NULL);
     check_start(m);
@@ -101,7 +101,7 @@ static void test_another_decoder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own),
+        cmocka_unit_test(a_model_encodes_with_its_own_taesd),
         cmocka_unit_test(test_another_decoder),
     };
     return cmocka_run_group_tests(tests, make_folder, scratch_remove);

@@ -41,7 +41,7 @@ static void check_cut(int length, int tile, int scale) {
     }
 }
 
-static void test_cut(void **state) {
+static void tiles_cover_every_side(void **state) {
     (void)state;
     for (int length = 1; length <= 130; length += 3)
         for (int tile = 8; tile <= 64; tile += 7) check_cut(length, tile, 8);
@@ -50,7 +50,7 @@ static void test_cut(void **state) {
 }
 
 /* The ramp is the same from both ends: rising from the left is falling from the right. */
-static void test_ramp(void **state) {
+static void the_ramp_is_the_same_from_both_ends(void **state) {
     (void)state;
     limn_tiles t = limn_tiles_cut(40, 16, 8);
     int last = t.count - 1, end_px = 40 * 8 - 1;
@@ -124,7 +124,7 @@ static size_t peak_of(const limn_model *m, const limn_request *r) {
     return plan.peak_bytes;
 }
 
-static void test_limit(void **state) {
+static void a_limit_of_memory_finds_a_tile(void **state) {
     (void)state;
     limn_model *m = open_model();
     limn_request r = request_of(m);
@@ -159,10 +159,10 @@ static void test_limit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(tiles_cover_every_side),
+        cmocka_unit_test(the_ramp_is_the_same_from_both_ends),
         cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_limit),
+        cmocka_unit_test(a_limit_of_memory_finds_a_tile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

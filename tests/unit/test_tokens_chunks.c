@@ -104,7 +104,7 @@ static void test_breaks(void **state) {
 }
 
 /* The same ids as limn_tokenizer_encode's, for what fits. */
-static void test_short(void **state) {
+static void what_fits_is_one_chunk_of_the_same_ids(void **state) {
     (void)state;
     static const char *const texts[] = {"", "a red apple, on a table!", "\xE6\xBC\xA2 :-) 10:30"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -147,7 +147,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_breaks),
-        cmocka_unit_test(test_short),
+        cmocka_unit_test(what_fits_is_one_chunk_of_the_same_ids),
         cmocka_unit_test(test_triggers),
     };
     return cmocka_run_group_tests(tests, open_tokenizer, close_tokenizer);

@@ -52,7 +52,7 @@ static limn_prompt_check encode(const limn_tokenizer *t, const char *text, int32
     return check;
 }
 
-static void test_cut(void **state) {
+static void what_does_not_fit_is_dropped(void **state) {
     (void)state;
     limn_tokenizer *t = open_vignette();
     int32_t ids[POSITIONS];
@@ -245,7 +245,7 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(what_does_not_fit_is_dropped),
         cmocka_unit_test(test_dropped_text),
         cmocka_unit_test(test_dropped_text_is_cut_at_a_character),
         cmocka_unit_test(test_invalid_utf8),
