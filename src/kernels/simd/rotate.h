@@ -22,10 +22,10 @@ static inline __attribute__((always_inline)) void rotate_block(const float *x, i
     UNROLL
     for (int i = 0; i < vecs; i++) v[i] = vec_load(x + i * VEC);
     UNROLL
-    for (int bit = 0; 1 << bit < VEC; bit++) {
+    for (int bit = 0, distance = 1; distance < VEC; bit++, distance *= 2) {
         UNROLL
         for (int i = 0; i < vecs; i++)
-            v[i] = vec_fma(v[i], vec_load(rotate_signs[bit]), vec_swap(v[i], 1 << bit));
+            v[i] = vec_fma(v[i], vec_load(rotate_signs[bit]), vec_swap(v[i], distance));
     }
     UNROLL
     for (int h = 1; h < vecs; h *= 2) {
