@@ -12,9 +12,10 @@
 #define TURNED 64
 /* Every panel is a number of these. */
 #define LINE 16
-/* Bytes of a file read at a time: enough for whole rows of a panel of nearly every layer, so that a
- * file is read in long runs. */
-#define WINDOW_BYTES ((size_t)2 << 20)
+/* Bytes of a file read at a time: a part of a processor's second cache; or more, where the rows of
+ * one panel are longer. */
+#define WINDOW_BYTES ((size_t)512 << 10)
+#define WINDOW_MOST  ((size_t)2 << 20)
 
 /* A job under way: rows of its tensor in a window, read ahead in large pieces. */
 typedef struct packing {
@@ -151,10 +152,12 @@ static void pack_columns(const packing *p, size_t from, size_t width, size_t col
     }
 }
 
-/* The window's numbers [i, i + width) of `columns` rows from `row` on go to their places. */
-static void pack_window(const packing *p, int row, size_t columns, size_t i, size_t width) {
+/* Numbers [i, i + width) of `columns` rows from `row` on, the window's from its `from`-th on, go to
+ * their places. */
+static void pack_window(const packing *p, size_t row, size_t columns, size_t i, size_t width,
+                        size_t from) {
     const limn_pack_job *job = p->job;
-    const size_t k = (size_t)job->k, taps = (size_t)job->taps, n = (size_t)(job->n0 + row);
+    const size_t k = (size_t)job->k, taps = (size_t)job->taps, n = (size_t)job->n0 + row;
     lines to = {.panel = (size_t)p->kernels->panel, .taps = taps, .c = k / taps};
     const size_t panel = n / to.panel * to.panel * k, first = n % to.panel;
     for (size_t done = 0; done < width; done += TURNED) {
@@ -162,28 +165,44 @@ static void pack_window(const packing *p, int row, size_t columns, size_t i, siz
         to.channel = (i + done) / taps;
         to.tap = (i + done) % taps;
         if (p->half && columns == to.panel)
-            pack_panel(p, p->half + done, width, count, to, panel);
+            pack_panel(p, p->half + from + done, width, count, to, panel);
         else
-            pack_columns(p, done, width, columns, count, to, first, panel);
+            pack_columns(p, from + done, width, columns, count, to, first, panel);
     }
 }
 
-/* Up to a panel of outputs from *row on, [c, taps] in the file, go to the columns of their panel
- * in the order (tap, c): together, so that each line of it is written once and whole. Moves *row
- * on. */
-static limn_status pack_rows(const packing *p, int *row) {
-    size_t panel = (size_t)p->kernels->panel, first = (size_t)(p->job->n0 + *row) % panel;
-    size_t k = (size_t)p->job->k, left = (size_t)p->job->tensor->shape[0] - (size_t)*row;
-    size_t columns = left < panel - first ? left : panel - first;
-    size_t width = p->room / columns < k ? p->room / columns : k;
-    if (width < k) width = width / TURNED * TURNED;
-    for (size_t i = 0; i < k; i += width) {
-        size_t count = k - i < width ? k - i : width;
-        limn_status status = read_window(p, (size_t)*row, columns, i, count);
-        if (status != LIMN_OK) return status;
-        pack_window(p, *row, columns, i, count);
+/* A panel's rows, so long that the window has no room for them, piece by piece. */
+static limn_status pack_long_rows(const packing *p, size_t row, size_t columns) {
+    const size_t k = (size_t)p->job->k, width = p->room / columns / TURNED * TURNED;
+    limn_status status = LIMN_OK;
+    for (size_t i = 0; i < k && status == LIMN_OK; i += width) {
+        const size_t count = k - i < width ? k - i : width;
+        status = read_window(p, row, columns, i, count);
+        if (status == LIMN_OK) pack_window(p, row, columns, i, count, 0);
     }
-    *row += (int)columns;
+    return status;
+}
+
+/* As many rows from *row on as the window holds, outputs [c, taps] in the file, go to the columns
+ * of their panels in the order (tap, c): a panel's together, so that each line of it is written
+ * once and whole. Moves *row on. */
+static limn_status pack_rows(const packing *p, int *row) {
+    const size_t panel = (size_t)p->kernels->panel, k = (size_t)p->job->k, begin = (size_t)*row;
+    const size_t first = ((size_t)p->job->n0 + begin) % panel; /* column */
+    const size_t left = (size_t)p->job->tensor->shape[0] - begin, room = p->room / k;
+    const size_t one = left < panel - first ? left : panel - first; /* the first panel's rows */
+    if (room < one) {
+        *row += (int)one;
+        return pack_long_rows(p, begin, one);
+    }
+    const size_t rows = room < left ? room - (first + room) % panel : left; /* whole panels */
+    limn_status status = read_window(p, begin, rows, 0, k);
+    if (status != LIMN_OK) return status;
+    for (size_t done = 0, n = one; done < rows; done += n) {
+        n = done == 0 ? one : rows - done < panel ? rows - done : panel;
+        pack_window(p, begin + done, n, 0, k, done * k);
+    }
+    *row += (int)rows;
     return LIMN_OK;
 }
 
@@ -206,13 +225,21 @@ static limn_status pack_int8_rows(const packing *p, int *row) {
     return status;
 }
 
+/* How many numbers a window for a job has room for: a row at least. */
+static size_t window_numbers(const limn_kernels *kernels, const limn_pack_job *job, size_t number) {
+    const size_t row = (size_t)job->k, panel = (size_t)kernels->panel * row;
+    const size_t least = WINDOW_BYTES / number, most = WINDOW_MOST / number;
+    size_t room = panel < least ? least : panel < most ? panel : most;
+    if (room < row) room = row;
+    return room < job->tensor->count ? room : (size_t)job->tensor->count;
+}
+
 /* All rows of a matrix's tensor, through a window that has room for one row at least. */
 static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const bool half = limn_dtype_is_half(job->tensor->dtype);
     const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
-    const size_t most = row > WINDOW_BYTES / number ? row : WINDOW_BYTES / number;
-    const size_t room = job->tensor->count < most ? (size_t)job->tensor->count : most;
+    const size_t room = window_numbers(kernels, job, number);
     const size_t rotated = job->i8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
     float *memory = malloc(bytes + rotated);
     if (!memory)
@@ -293,8 +320,17 @@ static void pack_task(void *ctx, int i) {
     if (status != LIMN_OK) limn_fault_keep(&all->fault, status, &err);
 }
 
+/* Twice as many where several pack and the disk itself is read: one waits for it while another
+ * packs. */
+static int with_readers(const limn_loader *ld, int threads) {
+    bool disk = false;
+    for (int i = 0; i < ld->job_count && !ld->invention && !disk; i++)
+        disk = ld->jobs[i].tensor->source->direct > 0;
+    return disk && threads > 1 ? 2 * threads : threads;
+}
+
 limn_status limn_load_pack(const limn_loader *ld, int threads) {
     pack_all all = {.ld = ld, .fault = {.err = ld->err}};
-    limn_parallel(threads, ld->job_count, pack_task, &all);
+    limn_parallel(with_readers(ld, threads), ld->job_count, pack_task, &all);
     return (limn_status)all.fault.status;
 }

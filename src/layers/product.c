@@ -21,9 +21,10 @@
 #define TABLE_MOST (TASK_ROWS * LIMN_TILE_SEGMENTS)
 /* Tasks below which a product is cut finer, so that several threads share it. */
 #define TASKS_WANTED 16
-/* Columns of a gated output in one task, and how far apart a row's gates are from the next row's:
- * the panels that they lie in. */
-#define GATED_COLUMNS 128
+/* Rows and columns of a gated output in one task, whose gates are on the stack, and how far apart a
+ * row's gates are from the next row's: the panels that they lie in. */
+#define GATED_ROWS    48
+#define GATED_COLUMNS 64
 #define GATES_STRIDE  (GATED_COLUMNS + LIMN_PANEL_MOST)
 /* Multiply-adds below which threads cost more than they bring. */
 #define SERIAL_WORK 65536.0
@@ -240,7 +241,7 @@ static void run_region(const work *k, const region *g) {
 
 /* With the panels of the gates: the columns half a matrix further, which may begin within one. */
 static void run_gated(const work *k, region *g) {
-    float gates[TASK_ROWS * GATES_STRIDE];
+    float gates[GATED_ROWS * GATES_STRIDE];
     int panel = k->kernels->panel, first = k->columns + g->strip[0].panel * panel;
     int skipped = first % panel, columns = skipped + g->strip[0].columns;
     g->strip[g->strips++] = (strip){.panel = first / panel,
@@ -281,7 +282,7 @@ static int cut(work *k) {
     int step = k->step;
     k->tiles = limn_parts(k->rows->out_h * k->rows->out_w, step);
     k->panels = limn_parts(k->columns, k->kernels->panel);
-    k->task_tiles = limn_least(k->tiles, TASK_ROWS / step);
+    k->task_tiles = limn_least(k->tiles, (k->gated ? GATED_ROWS : TASK_ROWS) / step);
     k->task_panels =
         k->gated ? limn_least(k->panels, GATED_COLUMNS / k->kernels->panel) : k->panels;
     for (;;) {
