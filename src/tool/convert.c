@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ static bool show(void *user, uint64_t done, uint64_t total) {
 static bool is_replaceable(const char *path) {
     struct stat s;
     const char *dot = strrchr(path, '.');
-    bool is_one_file = dot && (strcmp(dot, ".gguf") == 0 || strcmp(dot, ".safetensors") == 0);
+    bool is_one_file =
+        dot && (strcasecmp(dot, ".gguf") == 0 || strcasecmp(dot, ".safetensors") == 0);
     return is_one_file && lstat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "weights/family.h"
 #include "weights/original.h"
@@ -66,9 +67,10 @@ typedef struct conversion {
 
 /* ---- what is wanted -------------------------------------------------------------------------- */
 
+/* Whether it does, in letters of either case. */
 static bool ends_in(const char *text, const char *end) {
     const size_t length = strlen(text), n = strlen(end);
-    return length > n && strcmp(text + length - n, end) == 0;
+    return length > n && strcasecmp(text + length - n, end) == 0;
 }
 
 static limn_status read_type(conversion *c, const char *type) {

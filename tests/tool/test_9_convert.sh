@@ -30,6 +30,9 @@ limn convert "$LIMN_MODEL" model.gguf
 refuses 73 "a file that is there" "model\.gguf is there already \(--force replaces it\)"
 limn convert "$LIMN_MODEL" model.gguf --force
 gives 0 "--force replaces it"
+limn convert "$LIMN_MODEL" LOUD.GGUF --type f16 -q
+small "a cat" -s 1 -m LOUD.GGUF -o loud.png
+gives 0 "an ending in capitals is one"
 limn convert "$LIMN_MODEL" cat.png
 refuses 73 "a folder where a file is" "cat\.png: not overwritten: it exists already"
 limn convert "$LIMN_MODEL" folder --force
