@@ -86,28 +86,44 @@ static size_t next_line(lines *l) {
     return at;
 }
 
-/* out = a[0], b[0], a[1], b[1], ... */
-static void interleave(const uint16_t *restrict a, const uint16_t *restrict b, size_t n,
-                       uint16_t *restrict out) {
+/* out = a[0], b[0], a[1], b[1], ...; b is `stride` behind a. */
+static void interleave_2(const uint16_t *restrict a, size_t stride, size_t n,
+                         uint16_t *restrict out) {
     for (size_t i = 0; i < n; i++) {
         out[2 * i] = a[i];
-        out[2 * i + 1] = b[i];
+        out[2 * i + 1] = a[i + stride];
+    }
+}
+
+/* The same of four, each `stride` behind the one before. */
+static void interleave_4(const uint16_t *restrict a, size_t stride, size_t n,
+                         uint16_t *restrict out) {
+    const uint16_t *b = a + stride, *c = b + stride, *d = c + stride;
+    for (size_t i = 0; i < n; i++) {
+        out[4 * i] = a[i];
+        out[4 * i + 1] = b[i];
+        out[4 * i + 2] = c[i];
+        out[4 * i + 3] = d[i];
     }
 }
 
 /* The first `count` numbers of a whole panel's rows, `stride` apart, become lines one after the
- * other: out[count][panel]. A panel is a power of two: interleaving rows that are half of them
- * apart, again and again, turns a matrix, and a compiler makes few instructions of it. */
+ * other: out[count][panel]. A panel is a power of two: interleaving rows that are a quarter of them
+ * apart (or half, at the end), again and again, turns a matrix, and a compiler makes few
+ * instructions of it. */
 static void turn(const uint16_t *rows, size_t stride, size_t panel, size_t count, uint16_t *out) {
     uint16_t room[2][LIMN_PANEL_MOST * TURNED];
     size_t n = count;
-    for (size_t half = panel / 2, pass = 0; half > 0; half /= 2, pass++) {
-        uint16_t *to = half == 1 ? out : room[pass % 2];
-        for (size_t j = 0; j < half; j++)
-            interleave(rows + j * stride, rows + (j + half) * stride, n, to + j * 2 * n);
+    for (size_t left = panel, pass = 0; left > 1; pass++) {
+        const size_t together = left > 2 ? 4 : 2, next = left / together;
+        uint16_t *to = next == 1 ? out : room[pass % 2];
+        for (size_t j = 0; j < next; j++)
+            (together == 4 ? interleave_4 : interleave_2)(rows + j * stride, next * stride, n,
+                                                          to + j * together * n);
         rows = to;
-        n *= 2;
+        n *= together;
         stride = n;
+        left = next;
     }
 }
 

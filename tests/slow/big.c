@@ -5,12 +5,12 @@
  * minutes. tests/slow/big sd15 does one of them (sd15, sd21, sdxl), tests/slow/big sd15 1 measures
  * once.
  *
- * Both times are on the wall's clock, from a cold cache, and the best of three: reading is one
- * thread's read() of 1 MB at a time to the file's end, loading is limn_model_open to its return,
- * when a picture can be begun. The hash is found after that, beside the drawing; how long it takes
- * then is told too. On a machine that does other work the times say little: the processor's are
- * there to be compared. Forms that take more memory than their file (GGUF's q8_0 becomes float32)
- * are held against the bound of memory only. */
+ * Both times are on the wall's clock, from a cold cache, in turn, and the medians of five: reading
+ * is one thread's read() of 1 MB at a time to the file's end, loading is limn_model_open to its
+ * return, when a picture can be begun. The hash is found after that, beside the drawing; how long
+ * it takes then is told too. On a machine that does other work the times say little: the
+ * processor's are there to be compared. Forms that take more memory than their file (GGUF's q8_0
+ * becomes float32) are held against the bound of memory only. */
 #include <fcntl.h>
 #include <fts.h>
 #include <setjmp.h>
@@ -33,6 +33,7 @@
 #define MEMORY_MOST 1.15
 #define LORA_RANK   32
 #define CHUNK       ((size_t)1 << 20)
+#define RUNS_MOST   25
 
 static double now(void) {
     struct timespec t;
@@ -96,17 +97,23 @@ static void read_file(void *ctx, const char *path) {
     free(chunk);
 }
 
-/* Seconds that reading a file or folder from the disk takes. */
-static double read_seconds(const char *path, int runs, uint64_t *bytes) {
-    double best = 1e9;
-    for (int run = 0; run < runs; run++) {
-        each_file(path, cool, NULL);
-        *bytes = 0;
-        const double start = now();
-        each_file(path, read_file, bytes);
-        if (now() - start < best) best = now() - start;
-    }
-    return best;
+/* Seconds that reading a file or folder from the disk takes, once. */
+static double read_seconds(const char *path, uint64_t *bytes) {
+    each_file(path, cool, NULL);
+    *bytes = 0;
+    const double start = now();
+    each_file(path, read_file, bytes);
+    return now() - start;
+}
+
+static int compare(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, int count) {
+    qsort(x, (size_t)count, sizeof *x, compare);
+    return x[count / 2];
 }
 
 /* What a child process found out. */
@@ -162,31 +169,32 @@ static outcome load(const char *path, const char *lora, size_t *peak) {
 typedef struct container {
     const char *what, *path; /* a file, or a folder of some */
     const char *lora;        /* merged into it; NULL = none */
-    int runs;                /* the best counts */
+    int runs;                /* 1 to RUNS_MOST; the median counts */
     bool timed;              /* whether it is held against the bound of time */
 } container;
 
 /* Loads it, and holds it against the bounds. */
 static bool measure(const container *c) {
     uint64_t bytes = 0;
-    size_t peak, least = SIZE_MAX;
-    const double reading = read_seconds(c->path, c->runs, &bytes);
-    outcome best = {.seconds = 1e9, .processor = 1e9, .hashed = 1e9};
+    size_t peak, least = SIZE_MAX, resident = 0;
+    double reading[RUNS_MOST], seconds[RUNS_MOST], processor[RUNS_MOST], hashed[RUNS_MOST];
     for (int run = 0; run < c->runs; run++) {
+        reading[run] = read_seconds(c->path, &bytes);
         const outcome o = load(c->path, c->lora, &peak);
-        best.resident = o.resident;
-        best.seconds = o.seconds < best.seconds ? o.seconds : best.seconds;
-        best.processor = o.processor < best.processor ? o.processor : best.processor;
-        best.hashed = o.hashed < best.hashed ? o.hashed : best.hashed;
+        seconds[run] = o.seconds;
+        processor[run] = o.processor;
+        hashed[run] = o.hashed;
+        resident = o.resident;
         least = peak < least ? peak : least;
     }
-    const double bound = MEMORY_MOST * (double)bytes + (double)best.resident;
-    const bool slow = best.seconds > TIME_MOST * reading;
-    printf("%-26s %5.0f MB  read %5.2f s  open %5.2f s = %5.2f%s (processor %5.2f s, hash known "
-           "after %5.2f s)  peak %5.0f MB of %5.0f\n",
-           c->what, (double)bytes / 1e6, reading, best.seconds, best.seconds / reading,
-           slow && c->timed ? "!" : " ", best.processor, best.hashed, (double)least / 1e6,
-           bound / 1e6);
+    const double bound = MEMORY_MOST * (double)bytes + (double)resident;
+    const double read = median(reading, c->runs), open = median(seconds, c->runs);
+    const bool slow = open > TIME_MOST * read;
+    printf("%-26s %5.0f MB  read %5.2f s (%.2f to %.2f)  open %5.2f s (%.2f to %.2f) = %5.2f%s "
+           "(processor %5.2f s, hash known after %5.2f s)  peak %5.0f MB of %5.0f\n",
+           c->what, (double)bytes / 1e6, read, reading[0], reading[c->runs - 1], open, seconds[0],
+           seconds[c->runs - 1], open / read, slow && c->timed ? "!" : " ",
+           median(processor, c->runs), median(hashed, c->runs), (double)least / 1e6, bound / 1e6);
     fflush(stdout);
     return (double)least <= bound && !(slow && c->timed);
 }
@@ -296,7 +304,8 @@ int main(int argc, char **argv) {
         const char *name;
         published which;
     } models[] = {{"sd15", PUBLISHED_SD15}, {"sd21", PUBLISHED_SD21}, {"sdxl", PUBLISHED_SDXL}};
-    const int runs = argc > 2 ? atoi(argv[2]) : 3;
+    const int asked = argc > 2 ? atoi(argv[2]) : 5;
+    const int runs = asked < 1 ? 1 : asked > RUNS_MOST ? RUNS_MOST : asked;
     bool good = true;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         if (argc < 2 || strcmp(argv[1], models[i].name) == 0)
