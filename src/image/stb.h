@@ -5,12 +5,12 @@
 
 #include "image/image.h"
 
-/* Encode a picture as one of them (JPEG at quality 95). *bytes is the caller's, for free(). Fails
+/* Encodes a picture as JPEG at quality 95. *bytes is the caller's, for free(). Fails
  * with LIMN_E_MEMORY. */
 limn_status limn_stb_jpeg(const limn_picture *p, uint8_t **bytes, size_t *size, limn_error *err);
-limn_status limn_stb_bmp(const limn_picture *p, uint8_t **bytes, size_t *size,
-                         limn_error *err); /* see limn_stb_jpeg */
-limn_status limn_stb_tga(const limn_picture *p, uint8_t **bytes, size_t *size,
-                         limn_error *err); /* see limn_stb_jpeg */
+/* As limn_stb_jpeg, without loss. */
+limn_status limn_stb_bmp(const limn_picture *p, uint8_t **bytes, size_t *size, limn_error *err);
+/* As limn_stb_jpeg, without loss. */
+limn_status limn_stb_tga(const limn_picture *p, uint8_t **bytes, size_t *size, limn_error *err);
 
 #endif

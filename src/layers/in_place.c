@@ -8,8 +8,7 @@
 #define STAGED_PIXELS 4096
 #define MOVED_PIXELS  256
 
-/* ---- convolutions ------------------------------------------------------------------------------
- */
+/* ---- convolutions ---------------------------------------------------------------------------- */
 
 void limn_norm_conv_run(limn_exec *e, const limn_norm *norm, limn_activation act,
                         const limn_conv *conv, const limn_map *x, size_t x_stride,
@@ -48,8 +47,7 @@ void limn_conv_enlarge(limn_exec *e, const limn_conv *conv, size_t mark, limn_ma
     limn_map_settle(e, mark, x);
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------
- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
 /* Pixels on their way to their place. */
 typedef struct moving {

@@ -63,6 +63,12 @@ static void put_source(FILE *to, const char *key, const limn_input *source) {
     fputs("}", to);
 }
 
+/* A member of the object, behind others. */
+static void put_text(FILE *to, const char *key, const char *text) {
+    fprintf(to, ",\"%s\":", key);
+    limn_tool_json_text(to, text);
+}
+
 /* What is 0 or NULL where it is not used, and is used. */
 static void put_settings(FILE *to, const limn_request *request) {
     int count;
@@ -76,9 +82,7 @@ static void put_settings(FILE *to, const limn_request *request) {
     const limn_text_setting *texts = limn_text_settings(&count);
     for (int i = 0; i < count; i++) {
         const char *text = limn_text_setting_get(request, &texts[i]);
-        if (!text) continue;
-        fprintf(to, ",\"%s\":", texts[i].name);
-        limn_tool_json_text(to, text);
+        if (text) put_text(to, texts[i].name, text);
     }
 }
 
@@ -86,23 +90,16 @@ void limn_tool_json_request(FILE *to, const limn_request *request) {
     fprintf(to, ",\"seed\":%" PRIu64 ",\"width\":%d,\"height\":%d,\"steps\":%d,\"guidance\":",
             request->seed, request->width, request->height, request->steps);
     limn_tool_json_number(to, request->guidance);
-    fputs(",\"sampler\":", to);
-    limn_tool_json_text(to, request->sampler);
-    fputs(",\"schedule\":", to);
-    limn_tool_json_text(to, request->schedule);
-    fputs(",\"rng\":", to);
-    limn_tool_json_text(to, request->rng);
+    put_text(to, "sampler", request->sampler);
+    put_text(to, "schedule", request->schedule);
+    put_text(to, "rng", request->rng);
     fputs(",\"eta\":", to);
     limn_tool_json_number(to, request->eta);
     put_settings(to, request);
-    if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0) {
-        fputs(",\"prompt_syntax\":", to);
-        limn_tool_json_text(to, request->prompt_syntax);
-    }
-    fputs(",\"prompt\":", to);
-    limn_tool_json_text(to, request->prompt);
-    fputs(",\"negative\":", to);
-    limn_tool_json_text(to, request->negative);
+    if (request->prompt_syntax && strcmp(request->prompt_syntax, "plain") != 0)
+        put_text(to, "prompt_syntax", request->prompt_syntax);
+    put_text(to, "prompt", request->prompt);
+    put_text(to, "negative", request->negative);
     put_source(to, "init", &request->init);
     put_source(to, "mask", &request->mask);
     put_source(to, "control_image", &request->control);

@@ -96,12 +96,11 @@ limn_status limn_lora_names_make(const limn_lora_component *components, int coun
 const limn_tensor *limn_lora_names_find(const limn_lora_names *names, const char *name,
                                         size_t length);
 
-/* The component and the biases that belong to a tensor which limn_lora_names_find gave; the latter
- * NULL where it has none. */
+/* The component that a tensor belongs to which limn_lora_names_find gave. */
 const limn_lora_component *limn_lora_names_component(const limn_lora_names *names,
                                                      const limn_tensor *tensor);
-const limn_tensor *limn_lora_names_bias(const limn_lora_names *names,
-                                        const limn_tensor *tensor); /* see above */
+/* The biases that belong to such a tensor; NULL where it has none. */
+const limn_tensor *limn_lora_names_bias(const limn_lora_names *names, const limn_tensor *tensor);
 
 /* Releases the table. NULL is fine. */
 void limn_lora_names_free(limn_lora_names *names);

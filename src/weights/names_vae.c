@@ -92,12 +92,13 @@ static bool original_level(const char *side, int level, const char *rest, char *
 }
 
 void limn_names_vae_original(const limn_tensors *vae, const char *name, char out[LIMN_NAME_MOST]) {
-    const char *rest = name + strlen("encoder."), *below;
+    const char *rest, *below;
     char inside[INSIDE_MOST];
     int level, levels = 0;
     bool there = false;
     snprintf(out, LIMN_NAME_MOST, "%s", name);
     if (strncmp(name, "encoder.", 8) != 0 && strncmp(name, "decoder.", 8) != 0) return;
+    rest = name + 8;
     if (strncmp(rest, "mid_block.", 10) == 0)
         there = original_middle(rest + 10, inside);
     else if (strncmp(rest, "conv_norm_out.", 14) == 0)

@@ -72,8 +72,8 @@ bool limn_dtype_is_float(limn_dtype dtype);
 /* Whether float16 holds every number of the type exactly: F16 itself and the F8. */
 bool limn_dtype_is_half(limn_dtype dtype);
 
-/* Whether it can be a network's weight: a type that limn_dtype_is_float, or int8 with a scale. */
 struct limn_tensor;
+/* Whether it can be a network's weight: a type that limn_dtype_is_float, or int8 with a scale. */
 bool limn_tensor_is_weight(const struct limn_tensor *t);
 
 /* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */

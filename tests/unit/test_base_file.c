@@ -384,18 +384,13 @@ static void joins_paths(void **state) {
     }
 }
 
-/* A process that is killed in mid-write (SIGKILL: nothing can tidy up) leaves what was there and
- * nothing else, where the file system knows files without a name. */
-static void a_killed_writer_leaves_nothing(void **state) {
-    fixture *f = *state;
-    limn_writer *w;
+/* Writes the file "old", and lets a process die (SIGKILL) that is about to replace it. */
+static void kill_in_mid_write(fixture *f) {
     int status;
-    const int nameless = open(f->folder, O_TMPFILE | O_WRONLY, 0600);
-    if (nameless < 0) skip();
-    close(nameless);
     assert_int_equal(limn_file_write(in(f, "old"), "whole", 5, false, NULL), LIMN_OK);
     const pid_t child = fork();
     if (child == 0) {
+        limn_writer *w;
         if (limn_writer_open(f->path, true, &w, NULL) == LIMN_OK &&
             limn_writer_add(w, "ha", 2, NULL) == LIMN_OK)
             kill(getpid(), SIGKILL);
@@ -403,6 +398,16 @@ static void a_killed_writer_leaves_nothing(void **state) {
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
+}
+
+/* A process that is killed in mid-write (SIGKILL: nothing can tidy up) leaves what was there and
+ * nothing else, where the file system knows files without a name. */
+static void a_killed_writer_leaves_nothing(void **state) {
+    fixture *f = *state;
+    const int nameless = open(f->folder, O_TMPFILE | O_WRONLY, 0600);
+    if (nameless < 0) skip();
+    close(nameless);
+    kill_in_mid_write(f);
     assert_int_equal(entries(f), 1);
     assert_holds(in(f, "old"), "whole");
 }
@@ -411,18 +416,7 @@ static void a_killed_writer_leaves_nothing(void **state) {
  */
 static void a_killed_writer_replaces_nothing(void **state) {
     fixture *f = *state;
-    limn_writer *w;
-    int status;
-    assert_int_equal(limn_file_write(in(f, "old"), "whole", 5, false, NULL), LIMN_OK);
-    const pid_t child = fork();
-    if (child == 0) {
-        if (limn_writer_open(f->path, true, &w, NULL) == LIMN_OK &&
-            limn_writer_add(w, "ha", 2, NULL) == LIMN_OK)
-            kill(getpid(), SIGKILL);
-        _exit(1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
+    kill_in_mid_write(f);
     assert_holds(in(f, "old"), "whole");
     assert_int_equal(entries(f), 2);
     char command[120];
