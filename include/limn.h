@@ -680,7 +680,7 @@ LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, c
 
 /* What to measure: an architecture, with weights that the library makes up. */
 typedef struct limn_bench_options {
-    const char *arch;  /* "sd15", "sd21", "sdxl" or "vignette" */
+    const char *arch;  /* "sd15", "sd15-taesd", "sd21", "sdxl" or "vignette" */
     int width, height; /* px; 0 = what the architecture is used with */
     int threads;       /* 0 = one per processor */
     int runs;          /* 1 to 1000 behind each median; 0 = 5 */
@@ -710,7 +710,7 @@ typedef struct limn_bench_report {
     double read_gbs;         /* reading memory at best, 10^9 bytes/s */
     limn_bench_stage text;   /* one prompt */
     limn_bench_stage unet;   /* one guided step: both halves as one batch */
-    limn_bench_stage decode; /* the VAE's decoder */
+    limn_bench_stage decode; /* the VAE's decoder, or the TAESD's */
     uint64_t parameters;     /* of the text encoder, the U-Net and the decoder together */
     size_t weights_bytes;    /* memory that the weights took */
     size_t peak_bytes;       /* the process's peak of resident memory after the stages */

@@ -114,7 +114,8 @@ static void prepare_decode(limn_exec *e, work *w) {
 }
 
 static void run_decode(limn_exec *e, work *w) {
-    limn_vae_decode(e, &w->m->vae, &w->in, &w->out);
+    const limn_decoder decoder = limn_model_decoder(w->m);
+    limn_decode_run(e, &decoder, &w->in, &w->out);
 }
 
 #define STAGES 3

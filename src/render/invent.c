@@ -14,6 +14,8 @@
 static const char sd_vae[] = "{\"latent_channels\": 4, \"layers_per_block\": 2,"
                              "\"block_out_channels\": [128, 256, 512, 512]}";
 
+static const char sd_taesd[] = "{\"_class_name\": \"AutoencoderTiny\", \"latent_channels\": 4}";
+
 static const char sd15_text[] =
     "{\"vocab_size\": 49408, \"max_position_embeddings\": 77, \"hidden_size\": 768,"
     "\"intermediate_size\": 3072, \"num_attention_heads\": 12, \"num_hidden_layers\": 12}";
@@ -61,6 +63,7 @@ static const char vignette_vae[] =
 
 static const limn_arch archs[] = {
     {"sd15", {sd15_text}, sd15_unet, sd_vae, 512},
+    {"sd15-taesd", {sd15_text}, sd15_unet, sd_taesd, 512},
     {"sd21", {sd21_text}, sd21_unet, sd_vae, 768},
     {"sdxl", {sd15_text, sdxl_text_2}, sdxl_unet, sd_vae, 1024},
     {"vignette", {vignette_text}, vignette_unet, vignette_vae, 256},
@@ -73,8 +76,8 @@ limn_status limn_arch_find(const char *name, const limn_arch **out, limn_error *
             return LIMN_OK;
         }
     return limn_fail(err, LIMN_E_USAGE,
-                     "there is no architecture '%s' to measure; there are sd15, sd21, sdxl "
-                     "and vignette",
+                     "there is no architecture '%s' to measure; there are sd15, "
+                     "sd15-taesd, sd21, sdxl and vignette",
                      name);
 }
 
@@ -120,7 +123,7 @@ static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
     limn_unet_load(ld, c->unet, &m->unet);
     ld->int8 = false;
     w->unet = v->parameters - w->text;
-    limn_vae_load(ld, c->vae, &m->vae);
+    limn_open_own_decoder(ld, c->vae, m);
     w->vae = v->parameters - w->unet - w->text;
     w->tensors = v->count;
     return ld->status;

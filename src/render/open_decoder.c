@@ -3,42 +3,60 @@
 
 #include <string.h>
 
-/* A model whose vae/ is a TAESD. */
-static void load_tiny_vae(limn_loader *ld, const limn_config *config, limn_model *m) {
+/* A TAESD's decoder. It is small: float16 would save nothing. */
+static void load_taesd(limn_loader *ld, const limn_config *config, limn_model *m) {
+    bool half = ld->keep_half;
+    ld->keep_half = false;
     limn_taesd_load(ld, config, &m->taesd);
-    limn_taesd_load_encoder(ld, config, &m->taesd);
+    ld->keep_half = half;
+    m->has_taesd = true;
+}
+
+/* A model whose own decoder is a TAESD. */
+static void load_tiny(limn_loader *ld, const limn_config *config, limn_model *m) {
+    load_taesd(ld, config, m);
     m->vae = (limn_vae){.latent_c = m->taesd.latent_c,
                         .patch = 1,
                         .scale_px = m->taesd.scale_px,
                         .scaling = m->taesd.scaling,
                         .shift = m->taesd.shift};
-    m->has_taesd = true;
+}
+
+static bool is_tiny(limn_loader *ld, const limn_config *config) {
+    const char *kind = "AutoencoderKL";
+    if (ld->status == LIMN_OK)
+        ld->status = limn_config_text(config, "_class_name", kind, &kind, ld->err);
+    return strcmp(kind, "AutoencoderTiny") == 0;
+}
+
+void limn_open_own_decoder(limn_loader *ld, const limn_config *config, limn_model *m) {
+    if (is_tiny(ld, config))
+        load_tiny(ld, config, m);
+    else
+        limn_vae_load(ld, config, &m->vae);
+}
+
+/* The TAESD that was asked for takes the decoder's place. */
+static void load_given(limn_loader *ld, const limn_taesd_files *files, limn_model *m) {
+    limn_taesd own = m->taesd;
+    ld->tensors = files->tensors;
+    load_taesd(ld, files->config, m);
+    if (own.has_encoder) m->taesd.encoder = own.encoder; /* the given one only decodes */
+    m->taesd.has_encoder = own.has_encoder;
 }
 
 void limn_open_decoder(limn_opening *o) {
     limn_loader *ld = &o->loader;
     limn_model *m = o->m;
-    const char *kind = "AutoencoderKL";
-    bool half = ld->keep_half;
     ld->tensors = o->vae_tensors;
-    if (ld->status == LIMN_OK)
-        ld->status = limn_config_text(o->vae, "_class_name", kind, &kind, ld->err);
-    bool tiny = strcmp(kind, "AutoencoderTiny") == 0;
-    if (tiny || o->taesd.tensors) ld->keep_half = false; /* it is small: nothing is saved */
-    if (tiny)
-        load_tiny_vae(ld, o->vae, m);
-    else if (o->taesd.tensors)
-        limn_vae_describe(ld, o->vae, &m->vae);
+    bool tiny = is_tiny(ld, o->vae);
+    if (tiny || !o->taesd.tensors)
+        limn_open_own_decoder(ld, o->vae, m);
     else
-        limn_vae_load(ld, o->vae, &m->vae);
-    if (o->encoder && !tiny) limn_encoder_load(ld, o->vae, &m->vae, &m->encoder);
-    if (o->taesd.tensors) {
-        limn_taesd own = m->taesd;
-        ld->tensors = o->taesd.tensors;
-        limn_taesd_load(ld, o->taesd.config, &m->taesd);
-        if (own.has_encoder) m->taesd.encoder = own.encoder; /* it decodes alone */
-        m->taesd.has_encoder = own.has_encoder;
-        m->has_taesd = true;
-    }
-    ld->keep_half = half;
+        limn_vae_describe(ld, o->vae, &m->vae);
+    if (tiny)
+        limn_taesd_load_encoder(ld, o->vae, &m->taesd);
+    else if (o->encoder)
+        limn_encoder_load(ld, o->vae, &m->vae, &m->encoder);
+    if (o->taesd.tensors) load_given(ld, &o->taesd, m);
 }

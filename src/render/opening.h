@@ -77,6 +77,10 @@ void limn_open_keep(limn_opening *o);
 /* What decodes, in a pass of open_weights.c. Faults stay in o->loader.status. */
 void limn_open_decoder(limn_opening *o);
 
+/* The decoder of a configuration, an AutoencoderKL's or an AutoencoderTiny's (TAESD), from
+ * ld->tensors. Faults stay in ld->status. */
+void limn_open_own_decoder(limn_loader *ld, const limn_config *config, limn_model *m);
+
 /* Opens the ControlNet at `path`, into o->control. */
 limn_status limn_open_control(limn_opening *o, const char *path);
 

@@ -38,7 +38,7 @@ gives 0 "bench --precision int8"
 holds "names the precision" '"precision":"int8"' "$T/out"
 wrong 64 "an unknown precision" "int4.*float32 and int8" bench --precision int4
 
-wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd21, sdxl and vignette" \
+wrong 64 "an unknown architecture" "no architecture 'sd14'.*sd15, sd15-taesd, sd21, sdxl and vignette" \
     bench --arch sd14
 wrong 64 "an architecture's size" "width is 72, expected a multiple of 16" \
     bench --arch vignette --size 72x64

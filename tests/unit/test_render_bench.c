@@ -46,6 +46,8 @@ static void parameter_counts(void **state) {
     /* The U-Net's half of that again as int8. */
     w = weigh("sd15", true, &px);
     assert_in_range(w.bytes, 1200000000u, 1380000000u);
+    w = weigh("sd15-taesd", false, &px);
+    near("sd15-taesd decoder", w.vae, 1.22);
     w = weigh("sd21", false, &px);
     near("sd21 text", w.text, 340.39);
     near("sd21 unet", w.unet, 865.91);
@@ -92,7 +94,7 @@ static void refused(limn_bench_options o, limn_status status, const char *word) 
 static void refusals(void **state) {
     (void)state;
     int calls = 0;
-    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd21, sdxl and vignette");
+    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd15-taesd, sd21, sdxl and vignette");
     refused((limn_bench_options){.arch = "sd15", .precision = "int4"}, LIMN_E_USAGE, "int4");
     refused((limn_bench_options){.arch = NULL}, LIMN_E_USAGE, "architecture");
     refused((limn_bench_options){.arch = "vignette", .runs = -1}, LIMN_E_USAGE, "runs");
