@@ -94,7 +94,8 @@ static void refused(limn_bench_options o, limn_status status, const char *word) 
 static void refusals(void **state) {
     (void)state;
     int calls = 0;
-    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE, "sd15, sd15-taesd, sd21, sdxl and vignette");
+    refused((limn_bench_options){.arch = "sd16"}, LIMN_E_USAGE,
+            "sd15, sd15-taesd, sd21, sdxl and vignette");
     refused((limn_bench_options){.arch = "sd15", .precision = "int4"}, LIMN_E_USAGE, "int4");
     refused((limn_bench_options){.arch = NULL}, LIMN_E_USAGE, "architecture");
     refused((limn_bench_options){.arch = "vignette", .runs = -1}, LIMN_E_USAGE, "runs");
