@@ -670,8 +670,8 @@ typedef struct limn_batch_result {
  *   name   what to call the file in sentences, e.g. "prompts.txt"
  *   text   its bytes, which need not end in NUL
  * A bad line is reported through `item`, counted in result->failed, and does not stop the others.
- * Fails with LIMN_E_CANCELLED (what is done stays done), LIMN_E_CREATE, LIMN_E_IO, LIMN_E_MEMORY.
- */
+ * Fails with LIMN_E_CANCELLED (what is done stays done), LIMN_E_INPUT (the file is no text, or asks
+ * for too many pictures), LIMN_E_CREATE, LIMN_E_IO, LIMN_E_MEMORY. */
 LIMN_API limn_status limn_batch_run(const limn_model *model, const char *name, const char *text,
                                     size_t size, const limn_batch_options *options,
                                     limn_batch_result *result, limn_error *error);

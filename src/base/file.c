@@ -305,9 +305,10 @@ limn_status limn_file_list(const char *folder, char ***out, size_t *count, limn_
     *count = 0;
     DIR *dir = opendir(folder);
     if (!dir)
-        return limn_fail(err, errno == ENOENT ? LIMN_E_MISSING : LIMN_E_IO,
-                         "the folder %s cannot be read: %s", folder, strerror(errno));
-    for (const struct dirent *e; !full && (e = readdir(dir)) != NULL;) {
+        return limn_file_fail(err, errno == ENOENT ? LIMN_E_MISSING : LIMN_E_IO, folder,
+                              "cannot be read", errno);
+    errno = 0;
+    for (const struct dirent *e; !full && (e = readdir(dir)) != NULL; errno = 0) {
         if (e->d_name[0] == '.') continue;
         if (*count == room) {
             room = room ? 2 * room : 64;
@@ -318,11 +319,13 @@ limn_status limn_file_list(const char *folder, char ***out, size_t *count, limn_
         if (!full) full = !(names[*count] = strdup(e->d_name));
         if (!full) ++*count;
     }
+    const int fault = full ? ENOMEM : errno;
     closedir(dir);
-    if (full) {
+    if (fault != 0) {
         while (*count > 0) free(names[--*count]);
         free(names);
-        return limn_fail(err, LIMN_E_MEMORY, "no memory for the files of the folder %s", folder);
+        return limn_file_fail(err, full ? LIMN_E_MEMORY : LIMN_E_IO, folder, "cannot be read",
+                              fault);
     }
     if (*count > 0) qsort(names, *count, sizeof *names, by_bytes);
     *out = names;

@@ -135,7 +135,7 @@ limn_status limn_file_list(const char *folder, char ***out, size_t *count, limn_
 /* Joins folder and name with one '/'; the caller frees it. NULL where memory ran out. */
 char *limn_path_join(const char *folder, const char *name);
 
-/* 16 hex digits and such aside: n bytes from the system's random source. LIMN_E_IO. */
+/* n bytes from the system's random source. LIMN_E_IO. */
 limn_status limn_file_random(void *out, size_t n, limn_error *err);
 
 #endif

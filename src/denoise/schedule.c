@@ -41,13 +41,8 @@ limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n,
     return LIMN_OK;
 }
 
-limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_error *err) {
+limn_status limn_schedule_rescale(limn_schedule *s, limn_status kind, limn_error *err) {
     if (s->zero_terminal_snr) return LIMN_OK;
-    if (s->prediction == LIMN_PREDICT_EPSILON) {
-        return limn_fail(err, kind,
-                         "zero terminal SNR needs a model that predicts v or the sample; this one "
-                         "predicts the noise (epsilon), which tells nothing where all is noise");
-    }
     int n = s->train_steps;
     float first = sqrtf(s->alphas_cumprod[0]), last = sqrtf(s->alphas_cumprod[n - 1]);
     float scale = first / (first - last), before = 0;
@@ -65,6 +60,15 @@ limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_erro
     }
     s->zero_terminal_snr = true;
     return LIMN_OK;
+}
+
+limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_error *err) {
+    if (s->zero_terminal_snr) return LIMN_OK;
+    if (s->prediction == LIMN_PREDICT_EPSILON)
+        return limn_fail(err, kind,
+                         "zero terminal SNR needs a model that predicts v or the sample; this one "
+                         "predicts the noise (epsilon), which tells nothing where all is noise");
+    return limn_schedule_rescale(s, kind, err);
 }
 
 /* Takes a spacing by name: it then holds for every sampler. */

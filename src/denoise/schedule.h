@@ -61,10 +61,10 @@ typedef struct limn_schedule {
     bool clip_sample;        /* DDIM, DDPM, LCM, Heun clamp the predicted picture ... */
     float clip_sample_range; /* ... to plus and minus this */
     bool variance_large;     /* DDPM adds back the larger noise of the two in the paper */
-    int solver_order;        /* UniPC's, 1 to 3 */
+    int solver_order;        /* UniPC's, 1 to 3; 3 makes DPM++ 2M the one of third order */
     bool solver_heun;        /* DPM++'s second-order step is Heun's, not the midpoint's */
     bool solver_bh1;         /* UniPC's B(h) is h, not e^h - 1 */
-    bool lower_order_final;  /* DPM++, UniPC: lower orders at the end of a short run */
+    bool lower_order_final;  /* DPM++, DEIS, UniPC: lower orders at the end of a short run */
     bool euler_at_final;     /* DPM++: the last step is first-order */
     int original_steps;      /* LCM: the steps it was distilled with */
     double timestep_scaling; /* LCM's boundary condition */
@@ -84,8 +84,12 @@ limn_status limn_schedule_load_plain(const limn_config *c, limn_schedule *out, l
 limn_status limn_schedule_set_betas(limn_schedule *s, const float *betas, int n, limn_error *err);
 
 /* Rescales alpha-bar so that its last value is 0 (Lin et al. 2023, algorithm 1); nothing where it
- * is already. Fails with `kind` and a sentence where the model predicts epsilon, which says nothing
- * about the picture where there is nothing but noise. */
+ * is already. Fails with `kind` where the betas are too small. Whether what the model predicts goes
+ * with it is asked when something is drawn: a request may say what that is. */
+limn_status limn_schedule_rescale(limn_schedule *s, limn_status kind, limn_error *err);
+
+/* The same for a model whose prediction is known. Fails with `kind` and a sentence where the model
+ * predicts epsilon, which says nothing about the picture where there is nothing but noise. */
 limn_status limn_schedule_zero_snr(limn_schedule *s, limn_status kind, limn_error *err);
 
 /* Applies what a request says of the schedule: its prediction, zero_snr and schedule. plain is of

@@ -88,6 +88,14 @@ static limn_status refuse_unknown(const limn_config *c, limn_error *err) {
     return LIMN_OK;
 }
 
+/* The order that one of limn's samplers has, for those whose class may have another. */
+static int order_of(const limn_schedule *s, const char *sampler) {
+    static const char *const second[] = {"dpmpp_2m", "dpmpp_2m_sde", "dpmpp_2s", "deis"};
+    for (size_t i = 0; i < sizeof second / sizeof *second; i++)
+        if (strcmp(sampler, second[i]) == 0) return 2;
+    return s->solver_order;
+}
+
 /* The sampler of the configuration's class; a class that is not one of alpha-bar is refused. */
 static limn_status read_class(const limn_config *c, limn_schedule *s, limn_error *err) {
     const char *name;
@@ -113,11 +121,17 @@ static limn_status read_class(const limn_config *c, limn_schedule *s, limn_error
     /* What limn does not have is run as its nearest kin, and said. */
     bool first_kind =
         (dpm || strcmp(sampler, "dpmpp_2s") == 0) && (algorithm == 2 || algorithm == 3);
-    if (first_kind || strcmp(name, "SASolverScheduler") == 0)
+    bool other = strcmp(name, "SASolverScheduler") == 0 ||
+                 strcmp(name, "DPMSolverSDEScheduler") == 0; /* k-diffusion's DPM++ SDE */
+    if (first_kind || other)
         snprintf(s->note, sizeof s->note,
                  "the model's own sampler is %s%s%s, which limn does not have; %s is the nearest",
                  name, first_kind ? " with algorithm_type " : "",
                  first_kind ? algorithms[algorithm] : "", sampler);
+    else if (limn_config_has(c, "solver_order") && s->solver_order != order_of(s, sampler))
+        snprintf(s->note, sizeof s->note,
+                 "the model's own sampler is %s of order %d, limn's %s is of order %d", name,
+                 s->solver_order, sampler, order_of(s, sampler));
     return LIMN_OK;
 }
 
@@ -302,6 +316,6 @@ limn_status limn_schedule_load(const limn_config *c, limn_schedule *out, limn_er
     if (status == LIMN_OK) {
         status = limn_config_bool(c, "rescale_betas_zero_snr", false, &rescale, err);
     }
-    if (status == LIMN_OK && rescale) status = limn_schedule_zero_snr(out, LIMN_E_INPUT, err);
+    if (status == LIMN_OK && rescale) status = limn_schedule_rescale(out, LIMN_E_INPUT, err);
     return status;
 }

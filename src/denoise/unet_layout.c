@@ -13,10 +13,8 @@ static const char *const fixed_texts[][2] = {
 
 /* Likewise for switches: only false is fine. */
 static const char *const off_switches[] = {
-    "center_input_sample",
-    "dual_cross_attention",
-    "class_embeddings_concat",
-    "resnet_skip_time_act",
+    "center_input_sample",  "dual_cross_attention",           "class_embeddings_concat",
+    "resnet_skip_time_act", "mid_block_only_cross_attention",
 };
 
 /* And for numbers: only the given one is fine. */

@@ -1,7 +1,8 @@
 /* Pixels and recipe <-> files.
  *
  * In: a picture, [height, width, 3] u8, and the request that made it. Out: a PNG that carries the
- * recipe (or a JPEG, BMP or TGA without), and back again from any PNG.
+ * recipe (or a JPEG, BMP or TGA without), and back again from any PNG, or pixels from a
+ * JPEG.
  *
  * A picture's metadata is a function of its request and model alone: no time, host or path goes in,
  * and the PNG's bytes do not depend on the zlib that is installed (deflate.h), so that the same

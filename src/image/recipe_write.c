@@ -266,8 +266,10 @@ static void add_hashes(limn_image_buffer *b, const limn_recipe_facts *f) {
     char *line = NULL;
     for (int i = 0; f->embeddings_used && i < f->embeddings->count; i++) {
         if (!f->embeddings_used[i]) continue;
-        limn_image_add_format(&text, "%s%s: %.10s", text.size ? ", " : "",
-                              f->embeddings->list[i].name, f->embeddings->list[i].sha256);
+        const char *name = f->embeddings->list[i].name;
+        if (text.size) limn_image_add_text(&text, ", ");
+        limn_image_add_utf8(&text, name, strlen(name), true);
+        limn_image_add_format(&text, ": %.10s", f->embeddings->list[i].sha256);
     }
     if (text.size == 0) return;
     if (limn_image_take(&text, &line, NULL) != LIMN_OK)

@@ -26,14 +26,22 @@ static const struct {
     {"hr_negative_prompt", LIMN_HIRES_OTHER},
 };
 
-limn_hires_setting limn_hires_find(const char *name) {
+int limn_hires_find(const char *name, limn_hires_setting *setting) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i].name) == 0) return names[i].setting;
-    return LIMN_HIRES_NONE;
+        if (strcmp(name, names[i].name) == 0) {
+            *setting = names[i].setting;
+            return (int)i;
+        }
+    return -1;
+}
+
+/* The scale where the second pass was said to be on: hr_scale's, else what stands already. */
+static double scale_of(const limn_hires *h, double before) {
+    return h->scale > 0 ? h->scale : before > 1 ? before : SCALE_USUAL;
 }
 
 limn_status limn_hires_apply(const limn_hires *h, limn_request *r, limn_error *err) {
-    if (h->said_on) r->upscale = h->on ? h->scale > 0 ? h->scale : SCALE_USUAL : 0;
+    if (h->said_on) r->upscale = h->on ? scale_of(h, r->upscale) : 0;
     if (r->upscale > 0 && h->unknown)
         return limn_fail(err, LIMN_E_INPUT,
                          "%s: limn has the upscaler Latent and nothing else here", h->unknown);

@@ -49,7 +49,6 @@ typedef struct limn_prompt_value {
 
 /* A1111's settings of a second pass. */
 typedef enum limn_hires_setting {
-    LIMN_HIRES_NONE, /* the name is not one of them */
     LIMN_HIRES_ON,
     LIMN_HIRES_SCALE,
     LIMN_HIRES_STRENGTH, /* also that of a picture to begin with, where there is no second pass */
@@ -66,8 +65,9 @@ typedef struct limn_hires {
     const char *unknown; /* the name of a setting that limn cannot do */
 } limn_hires;
 
-/* The setting of that name. */
-limn_hires_setting limn_hires_find(const char *name);
+/* The setting of that name, and the place of the name among them (below 32); -1 where the name is
+ * none of them. */
+int limn_hires_find(const char *name, limn_hires_setting *setting);
 
 /* Makes of what was said what it means for the request. LIMN_E_INPUT where a second pass is asked
  * for that limn does not have. */
@@ -81,6 +81,7 @@ typedef struct limn_prompt_state {
     unsigned said;           /* one bit for each setting that the line has said */
     uint64_t said_numbers;   /* the same for those of limn_settings */
     uint64_t said_texts;     /* and of limn_text_settings */
+    unsigned said_hires;     /* and of A1111's second pass */
     int batch_size, n_iter;  /* 0 = not said */
     limn_hires hires;
 } limn_prompt_state;

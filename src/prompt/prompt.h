@@ -5,7 +5,8 @@
  *
  * A bad line does not spoil the others: it carries its own sentence. Names of samplers, schedules
  * and generators are kept as they were typed; who renders knows which there are.
- * The file owns every string, those of the base request too (copied). Touches no files. */
+ * The file owns every string, those of the base request too (copied), but for the names
+ * of the pictures that it is drawn from. Touches no files. */
 #ifndef LIMN_PROMPT_PROMPT_H
 #define LIMN_PROMPT_PROMPT_H
 

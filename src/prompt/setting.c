@@ -113,6 +113,10 @@ static limn_status fail(const char *name, const char *expected, const limn_promp
     return limn_fail(err, LIMN_E_INPUT, "%s: expected %s, found '%.100s'", name, expected, v->text);
 }
 
+static limn_status fail_twice(const char *name, limn_error *err) {
+    return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", name);
+}
+
 /* The number that a text is, written as JSON writes numbers, whatever the locale. */
 static bool number_of(const char *text, double *number) {
     json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
@@ -318,8 +322,7 @@ static limn_status set_listed(limn_prompt_state *s, const limn_setting *row,
     uint64_t bit = (uint64_t)1 << (row - limn_settings(&count));
     double number = 0;
     *at_name = (s->said_numbers & bit) != 0;
-    if (*at_name)
-        return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", row->name);
+    if (*at_name) return fail_twice(row->name, err);
     if (v->kind == LIMN_VALUE_EMPTY && strcmp(v->text, "null") == 0) return LIMN_OK;
     if (!may_be_number(v) || !number_of(v->text, &number))
         return fail(row->name, "a number", v, err);
@@ -336,8 +339,7 @@ static limn_status set_text_listed(limn_prompt_state *s, const limn_text_setting
     uint64_t bit = (uint64_t)1 << (row - limn_text_settings(&count));
     const char *kept = NULL;
     *at_name = (s->said_texts & bit) != 0;
-    if (*at_name)
-        return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", row->name);
+    if (*at_name) return fail_twice(row->name, err);
     if (v->kind == LIMN_VALUE_EMPTY && strcmp(v->text, "null") == 0) return LIMN_OK;
     limn_status status = set_text(s, row->name, v, &kept, err);
     if (status != LIMN_OK) return status;
@@ -376,16 +378,18 @@ limn_status limn_prompt_set(limn_prompt_state *s, const char *name, const limn_p
     if (row) return set_listed(s, row, value, at_name, err);
     const limn_text_setting *text = which < 0 ? find_text(name) : NULL;
     if (text) return set_text_listed(s, text, value, at_name, err);
-    limn_hires_setting hires = limn_hires_find(name);
-    if (hires != LIMN_HIRES_NONE) {
-        *at_name = false;
+    limn_hires_setting hires;
+    const int place = limn_hires_find(name, &hires);
+    if (place >= 0) {
+        *at_name = (s->said_hires & 1u << place) != 0;
+        if (*at_name) return fail_twice(name, err);
+        s->said_hires |= 1u << place;
         return set_hires(s, hires, name, value, err);
     }
     *at_name = true;
     if (which < 0) return limn_fail(err, LIMN_E_INPUT, "there is no setting '%.100s'", name);
     bool once = which < IGNORED;
-    if (once && s->said & 1u << which)
-        return limn_fail(err, LIMN_E_INPUT, "%s: this was set before in the same line", name);
+    if (once && s->said & 1u << which) return fail_twice(name, err);
     *at_name = false;
     bool null = value->kind == LIMN_VALUE_EMPTY && strcmp(value->text, "null") == 0;
     if (once && null) return LIMN_OK; /* A1111's way to leave a setting open */

@@ -215,12 +215,19 @@ static limn_status run_picture(limn_batch *b, size_t place, int k, limn_batch_pi
     return fail_picture(b, p, &why, err);
 }
 
+/* Whether the caller has had enough: asked between pictures too, as many may need no drawing. */
+static bool is_stopped(const limn_batch *b) {
+    const limn_options *render = &b->options->render;
+    return render->stop && render->stop(render->user);
+}
+
 static limn_status run_lines(limn_batch *b, const limn_prompt_file *file, limn_error *err) {
     limn_status status = LIMN_OK;
     for (size_t i = 0; i < file->count && status == LIMN_OK; i++) {
         int pictures = pictures_of(b, &file->lines[i]);
         for (int k = 0; k < pictures && status == LIMN_OK; k++) {
             limn_batch_picture p = {.line = &file->lines[i], .request = file->lines[i].request};
+            if (is_stopped(b)) return limn_fail(err, LIMN_E_CANCELLED, "stopped");
             b->index++;
             status = run_picture(b, i, k, &p, err);
             free(p.path);

@@ -108,7 +108,7 @@ static void free_configs(const configs *c) {
     limn_config_free(c->vae);
 }
 
-/* Goes through all parts once, as the loading of files does (model.c). */
+/* Goes through all parts once, as the loading of files does (open_weights.c). */
 static limn_status load_parts(limn_loader *ld, const configs *c, limn_model *m,
                               limn_arch_weight *w) {
     limn_invention *v = ld->invention;

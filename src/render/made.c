@@ -3,6 +3,7 @@
 #include "render/hint.h"
 #include "render/plan.h"
 #include "render/speech.h"
+#include "render/upscale.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,21 @@ limn_recipe_facts limn_made_facts(const limn_model *model, const limn_request *r
     };
 }
 
+/* What a settled request's prompts say where the model has embeddings: their use in both passes. */
+static limn_status find_used(const limn_model *m, const limn_request *settled, limn_speech *out,
+                             limn_error *err) {
+    if (!m->embeddings) return LIMN_OK;
+    limn_status status = limn_speech_make(m, settled, out, err);
+    if (status != LIMN_OK || settled->upscale == 0) return status;
+    int made;
+    limn_speech second_speech = {0};
+    const limn_request second = limn_upscale_request(m, settled, &made);
+    status = limn_speech_make(m, &second, &second_speech, err);
+    limn_speech_join_used(m, out, &second_speech);
+    limn_speech_free(&second_speech);
+    return status;
+}
+
 limn_status limn_made_recipe(const limn_model *model, const limn_request *request, char **json,
                              limn_error *err) {
     limn_request settled = *request;
@@ -32,8 +48,7 @@ limn_status limn_made_recipe(const limn_model *model, const limn_request *reques
     limn_recipe_facts facts = limn_made_facts(model, &settled);
     limn_speech speech = {0};
     limn_status status = limn_model_hashed(model, err);
-    if (status == LIMN_OK && model->embeddings)
-        status = limn_speech_make(model, &settled, &speech, err);
+    if (status == LIMN_OK) status = find_used(model, &settled, &speech, err);
     facts.embeddings_used = speech.used;
     if (status == LIMN_OK) status = limn_recipe_json(&facts, json, err);
     limn_speech_free(&speech);
@@ -47,8 +62,7 @@ limn_status limn_request_embeddings(const limn_model *model, const limn_request 
     limn_image_buffer list = {0};
     *out = NULL;
     limn_request_settle(model, &settled);
-    limn_status status = LIMN_OK;
-    if (model->embeddings) status = limn_speech_make(model, &settled, &speech, error);
+    limn_status status = find_used(model, &settled, &speech, error);
     for (int i = 0; speech.used && i < model->embeddings->count; i++) {
         const limn_embedding *e = &model->embeddings->list[i];
         if (speech.used[i]) limn_recipe_list_embedding(&list, e->name, e->sha256);
@@ -82,6 +96,19 @@ static limn_status compare_requests(const limn_model *model, const limn_request 
     return status;
 }
 
+/* Whether the request uses the embeddings that a recipe names. */
+static limn_status compare_embeddings(const limn_model *model, const limn_request *wanted,
+                                      const limn_recipe *recipe, const char *path,
+                                      limn_error *err) {
+    char *used = NULL;
+    limn_status status = limn_request_embeddings(model, wanted, &used, err);
+    if (status == LIMN_OK && strcmp(used, limn_recipe_embeddings(recipe)) != 0)
+        status =
+            limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn with other embeddings", path);
+    free(used);
+    return status;
+}
+
 static limn_status compare(const limn_model *model, const limn_request *request,
                            const limn_recipe *recipe, const char *path, limn_error *err) {
     if (strcmp(limn_recipe_model_sha256(recipe), limn_model_describe(model).sha256) != 0) {
@@ -109,6 +136,8 @@ static limn_status compare(const limn_model *model, const limn_request *request,
         return limn_fail(err, LIMN_E_CREATE, "%s is there already, drawn with another ControlNet",
                          path);
     }
+    limn_status status = compare_embeddings(model, request, recipe, path, err);
+    if (status != LIMN_OK) return status;
     return compare_requests(model, request, limn_recipe_request(recipe), path, err);
 }
 

@@ -37,8 +37,8 @@ limn_status limn_manifest_open(const char *folder, limn_manifest *out, limn_erro
 /* Releases it. */
 void limn_manifest_close(limn_manifest *m);
 
-/* Whether the last row about a file said, before this batch began, that it was made of this
- * request. */
+/* Whether the last row about a file that was not "failed" said, before this batch began, that it
+ * was made of this request. */
 bool limn_manifest_knows(const limn_manifest *m, const char *file, const char *request);
 
 /* Adds a row; one that was there word for word before this batch began is not added again.

@@ -279,7 +279,6 @@ static limn_status write_file(cache *c, limn_error *err) {
 void limn_open_keep(limn_opening *o) {
     cache c;
     limn_error err = {0};
-    if (o->m->loras || o->control) return;
     limn_status status = start(o, &c, &err);
     if (status == LIMN_OK && !c.settled)
         status =

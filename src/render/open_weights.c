@@ -74,7 +74,7 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     if (status != LIMN_OK) return status;
     if (o->cache && limn_open_cached(o)) return LIMN_OK;
     status = pack_weights(o);
-    if (status != LIMN_OK || !o->cache) return status;
+    if (status != LIMN_OK || !o->cache || o->m->loras || o->control) return status;
     status = limn_folder_hash(o->folder, o->m->sha256, o->err);
     if (status == LIMN_OK) status = limn_folder_check(o->folder, o->err);
     if (status == LIMN_OK) limn_open_keep(o);

@@ -63,7 +63,7 @@ limn_status limn_open_measure(limn_opening *o, size_t *bytes);
 /* Between the two, and instead of the second: which tensors become int8. *list is the caller's. */
 limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *count);
 
-/* The second pass: memory is handed out and filled, while the files are hashed. */
+/* The second pass: memory is handed out and filled. */
 limn_status limn_open_weights(limn_opening *o, size_t bytes);
 
 /* The second pass out of the cache that o->cache names, after the places were handed out: true

@@ -181,7 +181,9 @@ static limn_status make_speeches(rendering *r) {
     limn_status status = limn_speech_make(r->model, r->request, &r->speech[0], r->err);
     if (status != LIMN_OK || r->request->upscale == 0) return status;
     const limn_request second = limn_upscale_request(r->model, r->request, &made);
-    return limn_speech_make(r->model, &second, &r->speech[1], r->err);
+    status = limn_speech_make(r->model, &second, &r->speech[1], r->err);
+    limn_speech_join_used(r->model, &r->speech[0], &r->speech[1]);
+    return status;
 }
 
 static void free_speeches(rendering *r) {

@@ -150,11 +150,12 @@ static limn_status check_settings(const limn_model *model, limn_request *r, limn
         status = limn_setting_put(r, &all[i], limn_setting_get(r, &all[i]), err);
     if (status == LIMN_OK) status = check_tile(model, r, err);
     if (status == LIMN_OK) status = check_texts(model, r, err);
+    if (status != LIMN_OK) return status;
     limn_request_settle(model, r);
-    if (status == LIMN_OK && r->cache_branch > most)
+    if (r->cache_branch > most)
         return limn_fail(err, LIMN_E_USAGE, "cache_branch is %d, the model %s has 0 to %d",
                          r->cache_branch, model->name, most);
-    if (status == LIMN_OK) status = check_sizes(model, r, err);
+    status = check_sizes(model, r, err);
     return status == LIMN_OK ? check_listening(model, r, err) : status;
 }
 

@@ -282,6 +282,11 @@ limn_status limn_speech_make(const limn_model *m, const limn_request *request, l
     return status;
 }
 
+void limn_speech_join_used(const limn_model *m, limn_speech *to, const limn_speech *other) {
+    for (int i = 0; to->used && other->used && i < m->embeddings->count; i++)
+        to->used[i] = to->used[i] || other->used[i];
+}
+
 void limn_speech_free(limn_speech *s) {
     for (int e = 0; e < s->encoders; e++) {
         for (int i = 0; i < s->texts && s->said[e]; i++) limn_chunks_free(&s->said[e][i]);

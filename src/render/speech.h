@@ -47,6 +47,10 @@ typedef struct limn_speech {
 limn_status limn_speech_make(const limn_model *m, const limn_request *request, limn_speech *out,
                              limn_error *err);
 
+/* Takes another speech's use of the model's embeddings into *to: that of a second pass, whose steps
+ * are others. */
+void limn_speech_join_used(const limn_model *m, limn_speech *to, const limn_speech *other);
+
 /* Releases what limn_speech_make gave. */
 void limn_speech_free(limn_speech *s);
 

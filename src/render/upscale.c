@@ -8,11 +8,21 @@
 #define STRENGTH_USUAL 0.7
 #define STEPS_MOST     1000
 
+/* More than any side may have. */
+#define PX_MOST 1000000000
+
+/* A side times the factor, whatever stands in a request that nobody has checked. */
+static int larger(int px, double factor, int step) {
+    const double side = px * factor;
+    if (!(side > 0)) return 0;
+    return (side < PX_MOST ? (int)side : PX_MOST) / step * step;
+}
+
 void limn_upscale_size(const limn_model *m, const limn_request *r, int *width, int *height) {
     int step = m->info.size_step_px;
     double factor = r->upscale > 0 ? r->upscale : 1;
-    *width = (int)(r->width * factor) / step * step;
-    *height = (int)(r->height * factor) / step * step;
+    *width = larger(r->width, factor, step);
+    *height = larger(r->height, factor, step);
 }
 
 void limn_upscale_settle(limn_request *r) {

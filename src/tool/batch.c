@@ -18,6 +18,11 @@ static bool step(void *user, const limn_progress *now) {
     return run->output == LIMN_OK && limn_tool_progress_step(&run->progress, now);
 }
 
+static bool stop(void *user) {
+    const limn_tool_batch_run *run = user;
+    return run->output != LIMN_OK || limn_tool_interrupted();
+}
+
 static void begin(limn_tool_batch_run *run, const limn_batch_item *item) {
     if (item->repaired) {
         limn_tool_warn(run->options, "line %d is not valid UTF-8; the broken bytes were replaced",
@@ -65,6 +70,7 @@ static void report_failed(limn_tool_batch_run *run, const limn_batch_item *item)
 
 static void item_changed(void *user, const limn_batch_item *item) {
     limn_tool_batch_run *run = user;
+    if (run->output != LIMN_OK) return; /* that is said, and the batch about to end */
     switch (item->event) {
     case LIMN_BATCH_STARTED:
         begin(run, item);
@@ -107,7 +113,7 @@ static int run_batch(const limn_tool_options *o, const limn_model *model,
         .render = {.threads = o->threads,
                    .user = &run,
                    .progress = step,
-                   .stop = limn_tool_stop,
+                   .stop = stop,
                    .max_memory = o->max_memory},
         .folder = o->output,
         .count = o->count,

@@ -70,7 +70,7 @@ static void print_table(const limn_bench_report *r) {
            r->runs, r->wall ? "time on the wall" : "the processor's time");
     print_stage("text, one prompt", &r->text);
     print_stage("U-Net, one guided step", &r->unet);
-    print_stage("VAE, decoding", &r->decode);
+    print_stage("decoding to pixels", &r->decode);
     printf("  peak memory %25.1f MB, %.1f MB of it weights\n", (double)r->peak_bytes / 1e6,
            (double)r->weights_bytes / 1e6);
 }

@@ -34,10 +34,7 @@ static bool is_replaceable(const char *path) {
 }
 
 int limn_tool_convert(const limn_tool_options *o) {
-    const char *term = getenv("TERM");
-    showing s = {.quiet = o->quiet,
-                 .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0,
-                 .percent = -1};
+    showing s = {.quiet = o->quiet, .terminal = limn_tool_is_terminal(), .percent = -1};
     const limn_convert_options how = {
         .type = o->command == LIMN_TOOL_QUANTIZE ? "int8" : o->type,
         .force = o->force,
@@ -52,6 +49,7 @@ int limn_tool_convert(const limn_tool_options *o) {
     limn_tool_interrupt_catch();
     limn_status status = limn_convert(o->operand, o->target, &how, &error);
     if (s.percent >= 0) fprintf(stderr, "\r%24s\r", "");
+    fflush(stderr);
     if (status == LIMN_E_CREATE && !o->force && is_replaceable(o->target))
         return limn_tool_fail(status, "%s is there already (--force replaces it)", o->target);
     if (status != LIMN_OK) return limn_tool_fail_with(&error);

@@ -90,6 +90,8 @@ static int draw_all(const limn_tool_options *o, const limn_model *model, limn_re
                     char *const *paths) {
     int status = LIMN_OK;
     for (int i = 0; i < o->count && status == LIMN_OK; i++, request->seed++) {
+        if (limn_tool_interrupted())
+            return limn_tool_fail(LIMN_E_CANCELLED, "interrupted; %s was not written", paths[i]);
         limn_tool_job job = {.options = o, .model = model, .number = i + 1, .count = o->count};
         status = o->dry_run ? limn_tool_draw_dry(&job, request, paths[i])
                             : limn_tool_draw_one(&job, request, paths[i]);

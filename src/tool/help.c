@@ -9,6 +9,7 @@ void limn_tool_help(FILE *to) {
           "limn samplers            lists samplers, schedules, further settings\n"
           "limn bench               measures this machine: --arch NAME, --runs N, --size\n"
           "limn convert IN OUT      to .safetensors, .gguf or folder; --type f16, q8_0 ...\n"
+          "limn quantize IN OUT     the same, with the U-Net as int8\n"
           "\n"
           "  -o, --output NAME      a file (.png .jpg .bmp .tga; several: NAME-1.png ...)\n"
           "                         or a folder/ for files named after prompt and seed\n"
@@ -28,8 +29,7 @@ void limn_tool_help(FILE *to) {
           "  -t, --threads N        --max-memory 2G: in all    --cache DIR  loads faster\n"
           "  -q, --quiet            errors only        --json     a JSON line per picture\n"
           "      --dry-run          tell, do nothing   --force    replace existing files\n"
-          "      --set NAME=VALUE   with again: change a setting, e.g. seed=8\n"
-          "  -h, --help             this page          --version  limn's version\n"
+          "      --set NAME=VALUE   with again: changes a setting    -h, --help  --version\n"
           "Exit: 0 done, 1 again: different, 64 usage, 65 bad file, 66 missing, 71 memory,\n"
           "73 cannot create, 74 I/O, 75 interrupted; batch: that of the first bad line.\n",
           to);

@@ -18,11 +18,10 @@ static void print_shape(const limn_tensor_info *t) {
 /* Sentences, one a line. */
 static void print_notes(const char *notes) {
     char line[400];
-    for (const char *what = "note"; *notes; what = "") {
-        size_t length = strcspn(notes, "\n");
-        snprintf(line, sizeof line, "%.*s", (int)length, notes);
+    const char *next, *what = "note";
+    for (int n; (n = limn_tool_next_line(&notes, &next)) > 0; what = "") {
+        snprintf(line, sizeof line, "%.*s", n, next);
         print_line(what, line);
-        notes += length + (notes[length] == '\n');
     }
 }
 

@@ -48,17 +48,23 @@ static bool is_wanted(const char *path, const char *sha256, bool *other) {
     return false;
 }
 
-/* The hashes of the files on the command line, each found once; "" where there is none. */
+/* The hashes of the files on the command line, each found once. */
 typedef struct hashes {
     char of[LIMN_TOOL_LORAS_MAX][65];
 } hashes;
 
-static void hash_asked(const limn_tool_options *o, hashes *out) {
-    for (int i = 0; i < o->loras; i++) {
+static int hash_asked(const limn_tool_options *o, hashes *out) {
+    int status = LIMN_OK;
+    for (int i = 0; i < o->loras && status == LIMN_OK; i++) {
+        limn_error error;
         char *path = strndup(o->lora[i].text, (size_t)o->lora[i].length);
-        if (!path || limn_sha256_file(path, out->of[i], NULL) != LIMN_OK) out->of[i][0] = '\0';
+        if (!path)
+            status = limn_tool_fail(LIMN_E_MEMORY, "no memory for the name of a LoRA");
+        else if (limn_sha256_file(path, out->of[i], &error) != LIMN_OK)
+            status = limn_tool_fail_with(&error);
         free(path);
     }
+    return status;
 }
 
 char *limn_tool_sibling(const char *beside, const char *name) {
@@ -80,7 +86,7 @@ static int find_one(const limn_tool_options *o, const hashes *asked, const limn_
         if (strcmp(asked->of[i], wanted->sha256) == 0)
             return add(out, strndup(o->lora[i].text, (size_t)o->lora[i].length), wanted->scale,
                        wanted->name);
-        other = other || asked->of[i][0];
+        other = true;
     }
     char *places[2] = {limn_tool_sibling(o->operand, wanted->name), strdup(wanted->name)};
     char *found = NULL;
@@ -122,7 +128,7 @@ int limn_tool_loras_find(const limn_tool_options *o, const limn_recipe *recipe,
         return limn_tool_fail(LIMN_E_INPUT, "%s was drawn with %d LoRA files, at most %d can be",
                               o->operand, count, LIMN_TOOL_LORAS_MAX);
     hashes asked;
-    hash_asked(o, &asked);
+    status = hash_asked(o, &asked);
     for (int i = 0; i < count && status == LIMN_OK; i++) {
         limn_lora_info wanted = limn_recipe_lora(recipe, i);
         status = find_one(o, &asked, &wanted, out);

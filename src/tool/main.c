@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,6 +54,7 @@ int main(int argc, char **argv) {
     if (!hold_standard_files()) return LIMN_E_IO;
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error to report, not a death */
     signal(SIGXFSZ, SIG_IGN); /* so is a limit on the size of files */
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* so that a sentence is one write */
     if (argc < 2) {
         limn_tool_usage(stderr);
         return LIMN_E_USAGE;

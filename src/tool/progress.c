@@ -10,13 +10,16 @@
 #define BAR_EVERY_MS  80.0
 #define LINE_EVERY_MS 10000.0
 
+bool limn_tool_is_terminal(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
 limn_tool_progress limn_tool_progress_start(const limn_tool_options *options, int number,
                                             int count) {
-    const char *term = getenv("TERM");
-    bool dumb = !term || strcmp(term, "dumb") == 0;
     return (limn_tool_progress){
         .quiet = options->quiet,
-        .terminal = isatty(STDERR_FILENO) && !dumb,
+        .terminal = limn_tool_is_terminal(),
         .number = number,
         .count = count,
     };

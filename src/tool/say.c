@@ -4,8 +4,15 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Line and paragraph separators and the bidirectional overrides, U+2028 to 202E and U+2066 to 2069,
+ * which reorder what stands around them (Unicode UAX 9). s has three bytes. */
+static bool reorders(const unsigned char *s) {
+    return s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
+                            (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
 /* Bytes of the UTF-8 character at s, or 0 where there is none that may be shown as it is: broken,
- * overlong, a surrogate, or a control character (C0, DEL, C1). */
+ * overlong, a surrogate, a control character (C0, DEL, C1), or one of the above. */
 static int shown_bytes(const unsigned char *s) {
     if (s[0] < 0x80) return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
     int n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
@@ -15,7 +22,7 @@ static int shown_bytes(const unsigned char *s) {
     for (int i = 1; i < n; i++) {
         if ((s[i] & 0xc0) != 0x80) return 0;
     }
-    if (s[0] == 0xc2 && s[1] < 0xa0) return 0;
+    if ((s[0] == 0xc2 && s[1] < 0xa0) || (n == 3 && reorders(s))) return 0;
     if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)) return 0;
     if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
     return n;

@@ -32,6 +32,8 @@ static void show_words(const limn_picture *picture, const limn_recipe *recipe) {
     if (strcmp(limn_recipe_precision(recipe), "float32") != 0)
         limn_tool_print_line(stdout, "precision", limn_recipe_precision(recipe));
     print_loras(recipe);
+    if (limn_recipe_embeddings(recipe)[0])
+        limn_tool_print_line(stdout, "embeddings", limn_recipe_embeddings(recipe));
     if (limn_recipe_contract(recipe) > 0)
         printf("%-12s%d\n", "contract", limn_recipe_contract(recipe));
     if (!picture->recipe) printf("%-12s%s\n", "from", "the text that A1111 writes");

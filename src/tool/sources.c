@@ -50,27 +50,46 @@ void limn_tool_sources_apply(const limn_tool_options *o, const limn_model *model
     request->height = side_of(first->height, step);
 }
 
-/* Where a recipe's picture is: in the current folder or beside the picture `of`, never elsewhere.
- * The caller frees it; NULL = nowhere. */
-static char *place_of(const limn_input *s, const char *of) {
-    const char *name = s->name ? s->name : "";
-    if (!s->sha256 || !*name || strchr(name, '/') || strcmp(name, "..") == 0) return NULL;
-    char *place = access(name, R_OK) == 0 ? strdup(name) : limn_tool_sibling(of, name);
-    if (place && access(place, R_OK) == 0) return place;
-    free(place);
-    return NULL;
+/* The picture at a place if it is one and none was found yet, or if it has the pixels that are
+ * wanted and the one found before has not; true where *out has them now. */
+static bool try_place(const char *place, const char *sha256, limn_picture **out, limn_error *err) {
+    limn_picture *picture = NULL;
+    char hex[65];
+    if (!place || access(place, R_OK) != 0) return false;
+    if (limn_picture_load(place, &picture, err) != LIMN_OK) return false;
+    limn_picture_sha256(picture, hex);
+    bool wanted = strcmp(hex, sha256) == 0;
+    if (wanted || !*out) {
+        limn_picture_free(*out);
+        *out = picture;
+    } else {
+        limn_picture_free(picture);
+    }
+    return wanted;
 }
 
-/* One source of the picture `of`, which is drawn again: the file of the option, else the one that
- * the recipe names. What is drawn from another file on purpose need not have the recipe's pixels.
- */
-static int find(const char *option, const char *of, bool changes, limn_input *source,
-                limn_picture **out) {
-    char *place = option ? strdup(option) : place_of(source, of);
-    if (!place) return LIMN_OK;
-    int status = load(place, out);
-    free(place);
-    if (status != LIMN_OK) return status;
+/* A recipe's picture: in the current folder or beside the picture `of`, never elsewhere. What
+ * counts are the pixels; *out stays NULL where there is none of its name. */
+static int find_recorded(const limn_input *s, const char *of, limn_picture **out) {
+    const char *name = s->name ? s->name : "";
+    if (!s->sha256 || !*name || strchr(name, '/') || strcmp(name, "..") == 0) return LIMN_OK;
+    char *beside = limn_tool_sibling(of, name);
+    limn_error error = {0};
+    if (!try_place(name, s->sha256, out, &error)) try_place(beside, s->sha256, out, &error);
+    free(beside);
+    return *out || error.status == LIMN_OK ? LIMN_OK : limn_tool_fail_with(&error);
+}
+
+/* One source of the picture `of`, which is drawn again: the file of the option (--what), else the
+ * one that the recipe names. What is drawn from another file on purpose (`changes`) need not have
+ * the recipe's pixels. */
+static int find(const char *what, const char *option, const limn_tool_options *o,
+                limn_input *source, limn_picture **out) {
+    const bool changes = o->sets > 0;
+    if (option && !changes && !source->sha256)
+        return limn_tool_fail(LIMN_E_USAGE, "%s was drawn without --%s", o->operand, what);
+    int status = option ? load(option, out) : find_recorded(source, o->operand, out);
+    if (status != LIMN_OK || !*out) return status;
     source->picture = *out;
     if (option) source->name = name_of(option);
     if (option && changes) source->sha256 = NULL;
@@ -80,12 +99,10 @@ static int find(const char *option, const char *of, bool changes, limn_input *so
 int limn_tool_sources_find(const limn_tool_options *o, limn_request *request,
                            limn_tool_sources *out) {
     *out = (limn_tool_sources){0};
-    bool changes = o->sets > 0;
-    const char *of = o->operand;
-    int status = find(o->init, of, changes, &request->init, &out->init);
-    if (status == LIMN_OK) status = find(o->mask, of, changes, &request->mask, &out->mask);
+    int status = find("init", o->init, o, &request->init, &out->init);
+    if (status == LIMN_OK) status = find("mask", o->mask, o, &request->mask, &out->mask);
     if (status == LIMN_OK)
-        status = find(o->control_image, of, changes, &request->control, &out->control);
+        status = find("control-image", o->control_image, o, &request->control, &out->control);
     if (status != LIMN_OK) limn_tool_sources_free(out);
     return status;
 }

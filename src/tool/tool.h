@@ -1,4 +1,5 @@
-/* The command line: `limn "a red apple"`, batch, again, show, samplers, bench.
+/* The command line: `limn "a red apple"`, batch, again, show, samplers, inspect, convert, quantize,
+ * bench.
  *
  * It uses the library through limn.h alone, and is the only room that prints and exits. Everything
  * here returns an exit status, which is a limn_status (or 1 where `again` found a difference);
@@ -161,6 +162,9 @@ int limn_tool_json_picture(const limn_model *model, const limn_request *request,
 /* ---- warn.c -----------------------------------------------------------------------------------
  */
 
+/* The next line of a text, which moves on past it: its length, 0 at the end. */
+int limn_tool_next_line(const char **text, const char **line);
+
 /* What became of the cache that was asked for, and what limn had to assume of the model. */
 void limn_tool_warn_model(const limn_tool_options *options, const limn_model *model);
 
@@ -264,6 +268,9 @@ typedef struct limn_tool_progress {
     int steps;         /* that the rendering has; 0 before the first is done */
 } limn_tool_progress;
 
+/* Whether someone looks at stderr, and lines can be drawn over there. */
+bool limn_tool_is_terminal(void);
+
 /* Prepares for the picture `number` of `count`. */
 limn_tool_progress limn_tool_progress_start(const limn_tool_options *options, int number,
                                             int count);
@@ -302,7 +309,7 @@ void limn_tool_print_line(FILE *to, const char *name, const char *text);
  * picture, px, which `upscale` makes larger than the request's. */
 void limn_tool_print_request(FILE *to, const limn_request *request, int width, int height);
 
-/* What drawing is handed beside the request, for draw and again. */
+/* What drawing is handed beside the request, for draw, batch and again. */
 typedef struct limn_tool_job {
     const limn_tool_options *options;
     const limn_model *model;

@@ -2,8 +2,7 @@
 #include "tool/tool.h"
 #include <string.h>
 
-/* The next line of a text, which moves on past it: its length, 0 at the end. */
-static int next_line(const char **text, const char **line) {
+int limn_tool_next_line(const char **text, const char **line) {
     size_t length = strcspn(*text, "\n");
     *line = *text;
     *text += length + ((*text)[length] == '\n');
@@ -14,7 +13,8 @@ void limn_tool_warn_model(const limn_tool_options *options, const limn_model *mo
     const char *cache = options->cache ? limn_model_describe(model).cache : "";
     const char *notes = limn_model_notes(model), *line;
     if (strncmp(cache, "not used", 8) == 0) limn_tool_warn(options, "--cache: %s", cache);
-    for (int n; (n = next_line(&notes, &line)) > 0;) limn_tool_note(options, "%.*s", n, line);
+    for (int n; (n = limn_tool_next_line(&notes, &line)) > 0;)
+        limn_tool_note(options, "%.*s", n, line);
 }
 
 /* "line 3: " of a prompt file, or nothing. */
@@ -67,6 +67,6 @@ void limn_tool_warn_idle(const limn_tool_options *options, const limn_model *mod
     const char *rest = notes, *note;
     say_place(line, place);
     limn_request_notes(model, request, notes, sizeof notes);
-    for (int n; (n = next_line(&rest, &note)) > 0;)
+    for (int n; (n = limn_tool_next_line(&rest, &note)) > 0;)
         limn_tool_warn(options, "%s%.*s", place, n, note);
 }

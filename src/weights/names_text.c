@@ -40,7 +40,8 @@ static const limn_renaming FUSED[] = {
 static limn_status split(const limn_tensors *in, const limn_tensor *t, int layer, const char *what,
                          limn_gather *out, limn_error *err) {
     static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
-    if (t->rank < 1 || t->shape[0] % 3 != 0 || t->count / 3 % limn_dtype_block(t->dtype) != 0) {
+    if (t->rank < 1 || t->shape[0] % 3 != 0 || t->count / 3 % limn_dtype_block(t->dtype) != 0 ||
+        t->scale != NULL) {
         char shape[LIMN_SHAPE_TEXT];
         limn_shape_describe(t->rank, t->shape, shape);
         return limn_fail(err, LIMN_E_INPUT,

@@ -34,7 +34,7 @@ static limn_status read_back(limn_part part, const limn_tensors *all, limn_tenso
     limn_original_whole_name(part, all, "", before);
     for (size_t i = 0; i < limn_tensors_count(all) && status == LIMN_OK; i++) {
         const limn_tensor *t = limn_tensors_at(all, i);
-        if (strstr(t->name, LIMN_SCALE_END) != NULL) continue;
+        if (limn_scale_stem(t->name) != 0) continue;
         limn_original_whole_name(part, all, t->name, name);
         status = limn_gather_add(&own, t, t->name, NULL);
         if (status == LIMN_OK) status = limn_gather_add(&there, t, name + strlen(before), NULL);

@@ -94,6 +94,17 @@ static limn_part bare_part(const limn_tensors *all) {
 }
 
 /* Sorts the file's tensors by part, names without prefix. */
+/* ComfyUI's float8 files with a scale beside each matrix: without it the numbers are others. */
+static bool is_float8_scale(const char *name) {
+    static const char *const ends[] = {".scale_weight", ".scale_input", "scaled_fp8"};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const size_t n = strlen(ends[i]);
+        if (length >= n && strcmp(name + length - n, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
 static limn_status sort_parts(const limn_tensors *all, limn_single *s, limn_gather *parts,
                               limn_error *err) {
     const limn_part bare = bare_part(all);
@@ -101,6 +112,11 @@ static limn_status sort_parts(const limn_tensors *all, limn_single *s, limn_gath
         const limn_tensor *t = &all->items[i];
         const char *name = t->name;
         limn_part part = bare < LIMN_PARTS ? bare : root_of(t->name, &name);
+        if (is_float8_scale(t->name))
+            return limn_fail(err, LIMN_E_INPUT,
+                             "%s: \"%.200s\": float8 weights with scales beside them are not "
+                             "read; take the model as float16, or as float8 without scales",
+                             all->file, t->name);
         if (strncmp(t->name, INSIDE, sizeof INSIDE - 1) == 0) continue;
         if (part == LIMN_PARTS) s->unused++;
         if (part == LIMN_PARTS) continue;

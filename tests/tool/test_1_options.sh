@@ -14,10 +14,11 @@ for option in --help -h; do
 done
 for option in -o --output -n --count -s --seed --steps -g --guidance --negative --size --sampler \
     --schedule --rng --eta --precision --taesd --cache --max-memory -m --model -t --threads -q --quiet --json --dry-run --force --set \
-    --control --control-image --version batch again show samplers bench --arch --runs; do
+    --control --control-image --version --arch --runs \
+    batch again show samplers inspect convert quantize bench; do
     holds "--help tells of $option" "(^|[ (,])$option( |,|$)" "$T/out"
 done
-for command in batch again show samplers bench; do
+for command in batch again show samplers inspect convert quantize bench; do
     limn $command --help
     gives 0 "$command --help"
 done

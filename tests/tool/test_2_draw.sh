@@ -180,6 +180,12 @@ for what in "eta is 0.5, but the sampler euler has none" "image_guidance is 2.*i
     "control_strength is 0.5.*a control image" "upscale_steps is 3.*a second pass"; do
     holds "but is said: $what" "^limn: warning: $what" "$T/err"
 done
+small "a red apple" -s 7 -g 1 --negative blurry --guidance-rescale 0.5 -o unguided.png
+for what in "there is a negative prompt, which does nothing at guidance 1" "guidance_rescale is 0.5"; do
+    holds "and without guidance: $what" "^limn: warning: $what" "$T/err"
+done
+small $'a \u202ecat' -s 7 --dry-run
+lacks "what reorders a line is not shown" $'\u202e' "$T/out"
 small "a red apple" -s 7 --sampler ddim --eta 0.5 --upscale 1.5 --upscale-steps 3 -o busy.png
 lacks "what does something is not" "warning" "$T/err"
 

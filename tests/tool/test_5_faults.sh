@@ -51,6 +51,12 @@ holds "is told" 'standard output' "$T/err"
 status=$?
 gives 74 "standard output that is shut"
 is "the picture is there nevertheless, whole" is_png shut.png
+printf 'one\ntwo\nthree\n' >three.txt
+small batch three.txt -o three/
+"$LIMN" batch three.txt -t 1 --size 64x64 --steps 2 -o three/ --json >/dev/full 2>"$T/err"
+status=$?
+same_text "a batch that is there already, to a full device: said once" "74 1" \
+    "$status $(grep -c 'standard output' "$T/err")"
 "$LIMN" samplers >/dev/full 2>"$T/err"
 status=$?
 gives 74 "limn samplers to a full device"

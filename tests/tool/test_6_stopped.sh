@@ -11,6 +11,14 @@ for signal in INT TERM; do
     is "leaves nothing" no_pictures
 done
 
+for n in $(seq 300); do echo "number $n"; done >prompts-many.txt
+listens_or_ended() { listens || ! kill -0 $child 2>/dev/null; }
+start batch prompts-many.txt --dry-run -t 1 --size 64x64
+wait_for 20 listens_or_ended
+kill -INT $child
+ended
+gives 75 "Ctrl-C in a dry run"
+rm prompts-many.txt
 for n in 1 2 3 4 5 6; do echo "prompt number $n"; done >prompts.txt
 # As many steps as make a picture last a good while here, that there be time to break in.
 limn "a cat" -t 1 --size 64x64 --steps 4 --json -o prompts-pace.png

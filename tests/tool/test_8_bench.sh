@@ -28,7 +28,7 @@ limn bench --arch vignette --size 64x96 --runs 1 --threads 2 --quiet
 gives 0 "bench"
 same_text "is silent with --quiet" "" "$(cat "$T/err")"
 holds "names the level" "float32, level (c|avx2|avx512|neon), 2 threads" "$T/out"
-for what in "text, one prompt" "U-Net, one guided step" "VAE, decoding"; do
+for what in "text, one prompt" "U-Net, one guided step" "decoding to pixels"; do
     holds "has a line: $what" "$what +$number s +$number GFLOP +$number %" "$T/out"
 done
 holds "tells the peak of memory" "peak memory +[0-9.]+ MB" "$T/out"

@@ -45,6 +45,8 @@ limn again styled.png
 refuses 66 "again with another file of its name" "another file"
 limn again styled.png --lora away/moved.safetensors
 gives 0 "again with --lora, under any name"
+limn again styled.png --lora nowhere.safetensors
+refuses 66 "again with a LoRA that is not there" "nowhere\.safetensors"
 limn again styled.png --lora away/moved.safetensors --lora zero.safetensors
 refuses 64 "again with a LoRA that it was not drawn with" "was not drawn with --lora zero"
 

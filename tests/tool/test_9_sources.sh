@@ -27,7 +27,12 @@ gives 0 "again finds the picture beside the one that is drawn from it"
 cp mask.png init.png
 limn again from.png
 refuses 65 "another picture of that name" "another picture than the one"
+limn again away/from.png
+gives 0 "but the right one beside the picture is found"
 rm init.png
+limn "a red apple" $from -o alone.png
+limn again alone.png --init mask.png
+refuses 64 "again with a picture that it was not drawn from" "was drawn without --init"
 limn again from.png --init mask.png --set strength=0.6 -o other.png
 gives 0 "again --init with a change takes any picture"
 

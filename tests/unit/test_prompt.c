@@ -80,6 +80,14 @@ static void test_hires(void **state) {
     f = read_one("--enable_hr True --denoising_strength 0.4 --prompt a");
     assert_true(f.lines[0].request.upscale == 2);
     limn_prompt_file_free(&f);
+    f = read_one("{\"upscale\": 1.5, \"enable_hr\": true, \"denoising_strength\": 0.4}");
+    assert_true(f.lines[0].request.upscale == 1.5);
+    limn_prompt_file_free(&f);
+    f = read_one("{\"enable_hr\": true, \"upscale\": 1.5, \"denoising_strength\": 0.4}");
+    assert_true(f.lines[0].request.upscale == 1.5);
+    limn_prompt_file_free(&f);
+    assert_error("--prompt a --hr_scale 1.5 --hr_scale 3",
+                 "p.txt:1:27: hr_scale: this was set before in the same line");
     f = read_one("{\"enable_hr\": false, \"hr_scale\": 2, \"denoising_strength\": 0.7,"
                  " \"hr_upscaler\": \"ESRGAN\", \"prompt\": \"a\"}");
     assert_int_equal(f.failed, 0);

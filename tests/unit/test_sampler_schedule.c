@@ -105,7 +105,6 @@ static void the_unknown_is_refused(void **state) {
         {"{\"num_train_timesteps\": 2, \"trained_betas\": [0.1, 1]}", "beta 1"},
         {"{\"steps_offset\": -1}", "steps_offset"},
         {"{\"sigma_min\": 5, \"sigma_max\": 2}", "sigma_min"},
-        {"{\"rescale_betas_zero_snr\": true}", "epsilon"},
         {"{\"original_inference_steps\": 0}", "original_inference_steps"},
         {"{\"solver_order\": 4}", "solver_order"},
     };
@@ -162,6 +161,13 @@ static void kin_are_told(void **state) {
         {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": "
          "\"sde-dpmsolver\"}",
          "dpmpp_2m_sde is the nearest"},
+        {"{\"_class_name\": \"DPMSolverSDEScheduler\"}", "dpmpp_2m_sde is the nearest"},
+        {"{\"_class_name\": \"DEISMultistepScheduler\", \"solver_order\": 3}",
+         "of order 3, limn's deis is of order 2"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 1}",
+         "of order 1, limn's dpmpp_2m is of order 2"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3}", ""},
+        {"{\"_class_name\": \"UniPCMultistepScheduler\", \"solver_order\": 3}", ""},
         {"{\"_class_name\": \"DPMSolverMultistepScheduler\"}", ""},
         {"{\"_class_name\": \"TCDScheduler\"}", ""},
         {"{\"_class_name\": \"DEISMultistepScheduler\", \"algorithm_type\": \"deis\"}", ""},
@@ -194,6 +200,19 @@ static void zero_terminal_snr_ends_in_noise_alone(void **state) {
     assert_non_null(strstr(err.text, "epsilon"));
 }
 
+/* A file that does not say what its model predicts opens; the request may say it. */
+static void what_zero_snr_wants_is_asked_when_drawing(void **state) {
+    (void)state;
+    limn_error err = {0};
+    limn_schedule s = loaded("{\"rescale_betas_zero_snr\": true}"), t = s, plain = loaded("{}");
+    limn_request request = {.schedule = "model"};
+    assert_int_equal(limn_schedule_ask(&s, &plain, &request, &err), LIMN_E_USAGE);
+    assert_non_null(strstr(err.text, "epsilon"));
+    request.prediction = "v_prediction";
+    assert_int_equal(limn_schedule_ask(&t, &plain, &request, &err), LIMN_OK);
+    assert_true(t.alphas_cumprod[999] == 0);
+}
+
 static void every_listed_schedule_can_be_chosen(void **state) {
     (void)state;
     int count;
@@ -221,6 +240,7 @@ int main(void) {
         cmocka_unit_test(every_class_has_its_sampler),
         cmocka_unit_test(kin_are_told),
         cmocka_unit_test(zero_terminal_snr_ends_in_noise_alone),
+        cmocka_unit_test(what_zero_snr_wants_is_asked_when_drawing),
         cmocka_unit_test(every_listed_schedule_can_be_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
