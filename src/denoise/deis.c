@@ -14,10 +14,7 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
     limn_steps_chain(run);
     run->final_sigma_min = true;
     run->euler_at_final = false;
-    for (int i = 0; i < n; i++) {
-        double t = run->timesteps[i];
-        run->timesteps[i] = s->sigmas == LIMN_SIGMAS_KARRAS ? limn_round_even(t) : limn_cut(t);
-    }
+    limn_steps_whole(run, s->sigmas == LIMN_SIGMAS_KARRAS);
 }
 
 /* The integral from `from` to `to` of (log s - log c) / (log b - log c) ds. */

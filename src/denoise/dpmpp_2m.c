@@ -9,11 +9,7 @@
 void limn_dpmpp_plan(limn_sampling *run, const limn_schedule *s) {
     limn_steps_sigmas(run, s, false);
     limn_steps_chain(run);
-    bool rounds = s->sigmas == LIMN_SIGMAS_KARRAS && !s->cosine;
-    for (int i = 0; i < run->calls; i++) {
-        double t = run->timesteps[i];
-        run->timesteps[i] = rounds ? limn_round_even(t) : limn_cut(t);
-    }
+    limn_steps_whole(run, s->sigmas == LIMN_SIGMAS_KARRAS && !s->cosine);
 }
 
 int limn_dpmpp_order(const limn_sampling *run, int most) {

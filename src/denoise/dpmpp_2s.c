@@ -10,10 +10,7 @@ static void plan(limn_sampling *run, const limn_schedule *s) {
     if (!s->spacing_chosen) run->spacing = LIMN_SPACING_LINSPACE;
     limn_steps_sigmas(run, s, false);
     limn_steps_chain(run);
-    for (int i = 0; i < run->calls; i++) {
-        double t = run->timesteps[i];
-        run->timesteps[i] = s->sigmas == LIMN_SIGMAS_KARRAS ? limn_round_even(t) : limn_cut(t);
-    }
+    limn_steps_whole(run, s->sigmas == LIMN_SIGMAS_KARRAS);
 }
 
 /* Whether the call completes a pair. */

@@ -139,6 +139,9 @@ void limn_steps_distilled(limn_sampling *run, const limn_schedule *s);
 /* Fills next from now[calls + 1], for one call a step. */
 void limn_steps_chain(limn_sampling *run);
 
+/* Makes the timesteps whole, once all are there: rounded to even, or cut. */
+void limn_steps_whole(limn_sampling *run, bool rounds);
+
 /* The highest order, 1 to `most`, of a step from the current call over the calls before it: as many
  * as there were and as have different levels, since slopes between equal ones would divide by 0. */
 int limn_steps_falling(const limn_sampling *run, int most);

@@ -153,6 +153,13 @@ void limn_steps_chain(limn_sampling *run) {
     for (int i = 0; i < run->calls; i++) run->next[i] = run->now[i + 1];
 }
 
+void limn_steps_whole(limn_sampling *run, bool rounds) {
+    for (int i = 0; i < run->calls; i++) {
+        const double t = run->timesteps[i];
+        run->timesteps[i] = rounds ? limn_round_even(t) : limn_cut(t);
+    }
+}
+
 int limn_steps_falling(const limn_sampling *run, int most) {
     int calls = run->call - run->first + 1;
     if (most > calls) most = calls;

@@ -13,13 +13,9 @@
 static void plan(limn_sampling *run, const limn_schedule *s) {
     limn_steps_sigmas(run, s, false);
     limn_steps_chain(run);
-    bool karras = s->sigmas == LIMN_SIGMAS_KARRAS;
     bool spread = s->sigmas != LIMN_SIGMAS_SPACED;
     if (spread && run->final_sigma_min) run->next[run->calls - 1] = run->now[run->calls - 1];
-    for (int i = 0; i < run->calls; i++) {
-        double t = run->timesteps[i];
-        run->timesteps[i] = karras ? limn_round_even(t) : limn_cut(t);
-    }
+    limn_steps_whole(run, s->sigmas == LIMN_SIGMAS_KARRAS);
 }
 
 /* Solves the n equations m rho = b by elimination with pivots; n to 3. */

@@ -102,7 +102,7 @@ static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
     const bool half = limn_dtype_is_half(t->dtype);
     if (t->scale && c->kind == GGUF) return LIMN_F32;
     if (t->transposed) return half ? LIMN_F16 : t->dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
-    if (c->kind == GGUF && !limn_gguf_type(t->dtype, &type)) return half ? LIMN_F16 : LIMN_I8;
+    if (c->kind == GGUF && !limn_dtype_ggml(t->dtype, &type)) return half ? LIMN_F16 : LIMN_I8;
     if (c->kind != GGUF && limn_dtype_block(t->dtype) > 1) return LIMN_F32;
     return t->dtype;
 }

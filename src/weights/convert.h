@@ -76,7 +76,4 @@ typedef struct limn_gguf_facts {
 limn_status limn_gguf_write(limn_out *o, const limn_gguf_facts *facts,
                             const limn_out_tensor *const *tensors, size_t count, limn_error *err);
 
-/* Whether GGUF has the type, and its number there. */
-bool limn_gguf_type(limn_dtype dtype, uint32_t *type);
-
 #endif

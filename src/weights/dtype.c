@@ -7,21 +7,35 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "model files are little-endian");
 
+#define NONE (-1)
+
 static const struct {
     const char *name;
     size_t block, bytes;
+    int ggml; /* its number in GGUF files; NONE where they have no such type */
 } DTYPES[LIMN_DTYPES] = {
-    [LIMN_F32] = {"F32", 1, 4},         [LIMN_F16] = {"F16", 1, 2},
-    [LIMN_BF16] = {"BF16", 1, 2},       [LIMN_F64] = {"F64", 1, 8},
-    [LIMN_I64] = {"I64", 1, 8},         [LIMN_I32] = {"I32", 1, 4},
-    [LIMN_I16] = {"I16", 1, 2},         [LIMN_I8] = {"I8", 1, 1},
-    [LIMN_U8] = {"U8", 1, 1},           [LIMN_BOOL] = {"BOOL", 1, 1},
-    [LIMN_F8_E4M3] = {"F8_E4M3", 1, 1}, [LIMN_F8_E5M2] = {"F8_E5M2", 1, 1},
-    [LIMN_Q4_0] = {"Q4_0", 32, 18},     [LIMN_Q4_1] = {"Q4_1", 32, 20},
-    [LIMN_Q5_0] = {"Q5_0", 32, 22},     [LIMN_Q5_1] = {"Q5_1", 32, 24},
-    [LIMN_Q8_0] = {"Q8_0", 32, 34},     [LIMN_Q2_K] = {"Q2_K", 256, 84},
-    [LIMN_Q3_K] = {"Q3_K", 256, 110},   [LIMN_Q4_K] = {"Q4_K", 256, 144},
-    [LIMN_Q5_K] = {"Q5_K", 256, 176},   [LIMN_Q6_K] = {"Q6_K", 256, 210},
+    [LIMN_F32] = {"F32", 1, 4, 0},
+    [LIMN_F16] = {"F16", 1, 2, 1},
+    [LIMN_BF16] = {"BF16", 1, 2, 30},
+    [LIMN_F64] = {"F64", 1, 8, 28},
+    [LIMN_I64] = {"I64", 1, 8, 27},
+    [LIMN_I32] = {"I32", 1, 4, 26},
+    [LIMN_I16] = {"I16", 1, 2, 25},
+    [LIMN_I8] = {"I8", 1, 1, 24},
+    [LIMN_U8] = {"U8", 1, 1, NONE},
+    [LIMN_BOOL] = {"BOOL", 1, 1, NONE},
+    [LIMN_F8_E4M3] = {"F8_E4M3", 1, 1, NONE},
+    [LIMN_F8_E5M2] = {"F8_E5M2", 1, 1, NONE},
+    [LIMN_Q4_0] = {"Q4_0", 32, 18, 2},
+    [LIMN_Q4_1] = {"Q4_1", 32, 20, 3},
+    [LIMN_Q5_0] = {"Q5_0", 32, 22, 6},
+    [LIMN_Q5_1] = {"Q5_1", 32, 24, 7},
+    [LIMN_Q8_0] = {"Q8_0", 32, 34, 8},
+    [LIMN_Q2_K] = {"Q2_K", 256, 84, 10},
+    [LIMN_Q3_K] = {"Q3_K", 256, 110, 11},
+    [LIMN_Q4_K] = {"Q4_K", 256, 144, 12},
+    [LIMN_Q5_K] = {"Q5_K", 256, 176, 13},
+    [LIMN_Q6_K] = {"Q6_K", 256, 210, 14},
 };
 
 const char *limn_dtype_name(limn_dtype dtype) {
@@ -42,6 +56,22 @@ bool limn_dtype_is_float(limn_dtype dtype) {
 
 bool limn_dtype_is_half(limn_dtype dtype) {
     return dtype == LIMN_F16 || dtype == LIMN_F8_E4M3 || dtype == LIMN_F8_E5M2;
+}
+
+bool limn_dtype_ggml(limn_dtype dtype, uint32_t *number) {
+    if (DTYPES[dtype].ggml == NONE) return false;
+    *number = (uint32_t)DTYPES[dtype].ggml;
+    return true;
+}
+
+bool limn_dtype_of_ggml(uint32_t number, limn_dtype *out) {
+    uint32_t of = 0;
+    for (int i = 0; i < LIMN_DTYPES; i++)
+        if (limn_dtype_ggml((limn_dtype)i, &of) && of == number) {
+            *out = (limn_dtype)i;
+            return true;
+        }
+    return false;
 }
 
 bool limn_dtype_find(const char *name, limn_dtype *out) {

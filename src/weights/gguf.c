@@ -32,17 +32,6 @@ static const uint8_t VALUE_BYTES[VALUE_TYPES] = {
     [F32] = 4, [BOOL] = 1, [U64] = 8, [I64] = 8, [F64] = 8,
 };
 
-/* Tensor types by ggml's number; the others are types that limn does not read, or none. */
-static const struct {
-    uint32_t number;
-    limn_dtype dtype;
-} TYPES[] = {
-    {0, LIMN_F32},   {1, LIMN_F16},   {2, LIMN_Q4_0},  {3, LIMN_Q4_1},  {6, LIMN_Q5_0},
-    {7, LIMN_Q5_1},  {8, LIMN_Q8_0},  {10, LIMN_Q2_K}, {11, LIMN_Q3_K}, {12, LIMN_Q4_K},
-    {13, LIMN_Q5_K}, {14, LIMN_Q6_K}, {24, LIMN_I8},   {25, LIMN_I16},  {26, LIMN_I32},
-    {27, LIMN_I64},  {28, LIMN_F64},  {30, LIMN_BF16},
-};
-
 /* A length-prefixed text in the file. */
 typedef struct text {
     const char *start;
@@ -281,11 +270,7 @@ typedef struct description {
 } description;
 
 static limn_status find_type(const reader *r, const text *name, uint32_t number, limn_dtype *out) {
-    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++) {
-        if (TYPES[i].number != number) continue;
-        *out = TYPES[i].dtype;
-        return LIMN_OK;
-    }
+    if (limn_dtype_of_ggml(number, out)) return LIMN_OK;
     return limn_fail(r->err, LIMN_E_INPUT,
                      "%s: tensor \"%.*s\" is stored as ggml's type %" PRIu32
                      ", which limn does not read; it reads F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, "
@@ -386,45 +371,6 @@ static limn_status restore_shape(const reader *r, limn_tensor *t) {
     return LIMN_OK;
 }
 
-/* In the order of the data; an empty tensor before the one that begins where it lies. */
-static int by_place(const void *a, const void *b) {
-    const limn_tensor *x = a, *y = b;
-    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
-}
-
-/* Checks that the tensors follow each other with no more between them than padding, and after the
- * last too, so that nothing can hide in a file. Leaves them in the order of the data. */
-static limn_status check_tiling(const reader *r, limn_tensors *set, size_t start,
-                                size_t alignment) {
-    qsort(set->items, set->count, sizeof *set->items, by_place);
-    size_t end = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        const limn_tensor *t = &set->items[i];
-        const size_t begin = (size_t)t->offset - start;
-        if (begin < end) {
-            return limn_fail(
-                r->err, LIMN_E_INPUT,
-                "%s: tensors \"%.200s\" and \"%.200s\" overlap at byte %zu of the data", r->name,
-                set->items[i - 1].name, t->name, begin);
-        }
-        if (begin - end >= alignment) {
-            return limn_fail(
-                r->err, LIMN_E_INPUT,
-                "%s: bytes %zu to %zu of the data, before tensor \"%.200s\", belong to "
-                "no tensor",
-                r->name, end, begin, t->name);
-        }
-        end = begin + t->bytes;
-    }
-    if (r->size - start - end >= alignment) {
-        return limn_fail(r->err, LIMN_E_INPUT,
-                         "%s: the last %zu bytes of the file belong to no tensor", r->name,
-                         r->size - start - end);
-    }
-    return LIMN_OK;
-}
-
 static limn_status check_names(const reader *r, limn_tensors *set) {
     limn_tensors_sort(set);
     for (size_t i = 1; i < set->count; i++) {
@@ -459,7 +405,7 @@ static limn_status fill_set(const reader *r, const description *all, size_t alig
         if (status == LIMN_OK) status = restore_shape(r, t);
         if (status != LIMN_OK) return status;
     }
-    limn_status status = check_tiling(r, set, start, alignment);
+    limn_status status = limn_tensors_check_tiling(set, start, r->size - start, alignment, r->err);
     return status == LIMN_OK ? check_names(r, set) : status;
 }
 

@@ -11,24 +11,6 @@ enum { GGUF_U32 = 4, GGUF_STRING = 8 };
 #define ALIGNMENT       32
 #define DIMENSIONS_MOST 4
 
-bool limn_gguf_type(limn_dtype dtype, uint32_t *type) {
-    static const struct {
-        limn_dtype dtype;
-        uint32_t type;
-    } types[] = {
-        {LIMN_F32, 0},   {LIMN_F16, 1},   {LIMN_Q4_0, 2},  {LIMN_Q4_1, 3},  {LIMN_Q5_0, 6},
-        {LIMN_Q5_1, 7},  {LIMN_Q8_0, 8},  {LIMN_Q2_K, 10}, {LIMN_Q3_K, 11}, {LIMN_Q4_K, 12},
-        {LIMN_Q5_K, 13}, {LIMN_Q6_K, 14}, {LIMN_I8, 24},   {LIMN_I16, 25},  {LIMN_I32, 26},
-        {LIMN_I64, 27},  {LIMN_F64, 28},  {LIMN_BF16, 30},
-    };
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (types[i].dtype != dtype) continue;
-        *type = types[i].type;
-        return true;
-    }
-    return false;
-}
-
 /* Writing fields one after the other; the first fault stays. */
 typedef struct fields {
     limn_out *out;
@@ -88,7 +70,7 @@ static void align(fields *f) {
 /* A description: dimensions come innermost first; a single number is one of one. */
 static void add_description(fields *f, const limn_out_tensor *t, uint64_t offset) {
     uint32_t type = 0;
-    limn_gguf_type(t->dtype, &type);
+    limn_dtype_ggml(t->dtype, &type);
     add_text(f, t->name);
     add_u32(f, t->rank > 0 ? (uint32_t)t->rank : 1);
     for (int i = t->rank - 1; i >= 0; i--) add_u64(f, t->shape[i]);

@@ -223,43 +223,6 @@ static limn_status read_entry(const reader *r, const json_t *entry, limn_tensor 
     return status;
 }
 
-/* In the order of the data; an empty tensor before the one that begins where it lies. */
-static int by_place(const void *a, const void *b) {
-    const limn_tensor *x = a, *y = b;
-    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
-}
-
-/* Checks that the tensors tile the data. Leaves them in the order of the data. */
-static limn_status check_tiling(const reader *r, limn_tensors *set) {
-    qsort(set->items, set->count, sizeof *set->items, by_place);
-    size_t end = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        const limn_tensor *t = &set->items[i];
-        const size_t begin = (size_t)(t->offset - r->data);
-        if (begin < end) {
-            return limn_fail(
-                r->err, LIMN_E_INPUT,
-                "%s: tensors \"%.200s\" and \"%.200s\" overlap at byte %zu of the data", r->name,
-                set->items[i - 1].name, t->name, begin);
-        }
-        if (begin > end) {
-            return limn_fail(
-                r->err, LIMN_E_INPUT,
-                "%s: bytes %zu to %zu of the data, before tensor \"%.200s\", belong to "
-                "no tensor",
-                r->name, end, begin, t->name);
-        }
-        end = begin + t->bytes;
-    }
-    if (end != r->data_bytes) {
-        return limn_fail(r->err, LIMN_E_INPUT,
-                         "%s: the last %zu bytes of the file belong to no tensor", r->name,
-                         r->data_bytes - end);
-    }
-    return LIMN_OK;
-}
-
 /* Fills the set, which has room for every entry of the header but the metadata. */
 static limn_status read_entries(const reader *r, json_t *header, limn_tensors *set) {
     limn_status status = read_metadata(r, json_object_get(header, METADATA), set);
@@ -292,7 +255,8 @@ static limn_status read_header(const reader *r, const limn_source *source, json_
     if (status != LIMN_OK) return status;
 
     status = read_entries(r, header, *out);
-    if (status == LIMN_OK) status = check_tiling(r, *out);
+    if (status == LIMN_OK)
+        status = limn_tensors_check_tiling(*out, (size_t)r->data, r->data_bytes, 1, r->err);
     if (status != LIMN_OK) {
         limn_tensors_free(*out);
         *out = NULL;

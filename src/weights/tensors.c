@@ -73,6 +73,43 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const limn_tensor *)a)->name, ((const limn_tensor *)b)->name);
 }
 
+/* In the order of the data; an empty tensor before the one that begins where it lies. */
+static int by_place(const void *a, const void *b) {
+    const limn_tensor *x = a, *y = b;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+limn_status limn_tensors_check_tiling(limn_tensors *set, size_t start, size_t size,
+                                      size_t alignment, limn_error *err) {
+    qsort(set->items, set->count, sizeof *set->items, by_place);
+    size_t end = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const limn_tensor *t = &set->items[i];
+        const size_t begin = (size_t)t->offset - start;
+        if (begin < end) {
+            return limn_fail(
+                err, LIMN_E_INPUT,
+                "%s: tensors \"%.200s\" and \"%.200s\" overlap at byte %zu of the data", set->file,
+                set->items[i - 1].name, t->name, begin);
+        }
+        if (begin - end >= alignment) {
+            return limn_fail(
+                err, LIMN_E_INPUT,
+                "%s: bytes %zu to %zu of the data, before tensor \"%.200s\", belong to "
+                "no tensor",
+                set->file, end, begin, t->name);
+        }
+        end = begin + t->bytes;
+    }
+    if (size - end >= alignment) {
+        return limn_fail(err, LIMN_E_INPUT,
+                         "%s: the last %zu bytes of the file belong to no tensor", set->file,
+                         size - end);
+    }
+    return LIMN_OK;
+}
+
 void limn_tensors_sort(limn_tensors *t) {
     qsort(t->items, t->count, sizeof *t->items, by_name);
 }

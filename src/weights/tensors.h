@@ -38,6 +38,12 @@ limn_status limn_tensors_make(const limn_source *source, size_t count, size_t na
 limn_status limn_tensors_keep_note(limn_tensors *t, const char *key, size_t key_bytes,
                                    const char *value, size_t value_bytes, limn_error *err);
 
+/* Checks that the tensors follow each other in the `size` bytes from `start` on with less than
+ * `alignment` between them, and after the last too, so that nothing can hide in a file. Leaves them
+ * in the order of the data. LIMN_E_INPUT with what is not so. */
+limn_status limn_tensors_check_tiling(limn_tensors *set, size_t start, size_t size,
+                                      size_t alignment, limn_error *err);
+
 /* Sorts by name, after which limn_tensors_find works. */
 void limn_tensors_sort(limn_tensors *t);
 

@@ -79,6 +79,12 @@ bool limn_tensor_is_weight(const struct limn_tensor *t);
 /* The type of a name as safetensors writes it; false, and *out untouched, where limn has none. */
 bool limn_dtype_find(const char *name, limn_dtype *out);
 
+/* The type's number in GGUF files; false where they have no such type. */
+bool limn_dtype_ggml(limn_dtype dtype, uint32_t *number);
+
+/* The type of such a number; false, and *out untouched, where limn has none. */
+bool limn_dtype_of_ggml(uint32_t number, limn_dtype *out);
+
 /* One tensor: a place in a source. */
 typedef struct limn_tensor {
     const char *name; /* lives as long as its limn_tensors */
