@@ -17,8 +17,9 @@
 
 #include "base/file.h"
 
-/* The longest prompt that is read, in bytes. */
-#define LIMN_PROMPT_MOST_BYTES ((size_t)4 << 20)
+/* The longest prompt that is read, in bytes: with it a recipe stays well below LIMN_PNG_TEXT_MOST,
+ * and can be read back. */
+#define LIMN_PROMPT_MOST_BYTES ((size_t)256 << 10)
 
 /* A model's vocabulary, merges and special tokens. */
 typedef struct limn_tokenizer limn_tokenizer;
