@@ -13,8 +13,10 @@ static const char *const fixed_texts[][2] = {
 
 /* Likewise for switches: only false is fine. */
 static const char *const off_switches[] = {
-    "center_input_sample",  "dual_cross_attention",           "class_embeddings_concat",
-    "resnet_skip_time_act", "mid_block_only_cross_attention",
+    "center_input_sample",
+    "dual_cross_attention",
+    "class_embeddings_concat",
+    "resnet_skip_time_act",
 };
 
 /* And for numbers: only the given one is fine. */
@@ -109,6 +111,10 @@ static void read_mid(limn_loader *ld, const limn_config *c, limn_unet_layout *f)
     f->mid_attends = strcmp(type, "UNetMidBlock2DCrossAttn") == 0;
     f->mid_layers = f->mid_attends ? 2 : 1;
     if (!f->mid_attends && strcmp(type, "UNetMidBlock2D") != 0) refuse(ld, c, key, type);
+    bool texts = false; /* both of its attentions look at the text: no model is known to */
+    if (!ld->status && f->mid_attends)
+        ld->status = limn_config_bool(c, "mid_block_only_cross_attention", false, &texts, ld->err);
+    if (texts) refuse(ld, c, "mid_block_only_cross_attention", "true");
 }
 
 /* How many blocks each transformer has. The way up has the way down's numbers in reverse, unless it

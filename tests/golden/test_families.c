@@ -181,6 +181,7 @@ static void test_configurations(void **state) {
     } cases[] = {
         {"ssd", "{\"upcast_attention\": true, \"dropout\": 0.1}", NULL},
         {"bk_tiny", "{\"mid_block_only_cross_attention\": true}", NULL},
+        {"lcm", "{\"mid_block_only_cross_attention\": true}", "mid_block_only_cross_attention"},
         {"bk_tiny", "{\"num_class_embeds\": 10}", "num_class_embeds"},
         {"bk_tiny", "{\"class_embed_type\": \"timestep\"}", "class_embed_type \"timestep\""},
         {"bk_tiny", "{\"addition_embed_type\": \"image\"}", "addition_embed_type \"image\""},
