@@ -248,6 +248,10 @@ static void files_that_are_no_model(void **state) {
     expect_refused("{" T("cond_stage_model.model.transformer.resblocks.0.attn.in_proj_weight",
                          "[4]", "0", "4") "}",
                    4, "cannot be split into the attention's three parts");
+    expect_refused("{" T("model.diffusion_model.input_blocks.0.0.weight", "[1]", "0", "1") "," T(
+                       "model.diffusion_model.input_blocks.0.0.scale_weight", "[1]", "1", "2") "}",
+                   2, "float8 weights with scales beside them are not read");
+    expect_refused("{" T("scaled_fp8", "[1]", "0", "1") "}", 1, "float8 weights with scales");
     limn_folder *f = NULL;
     limn_error err = {0};
     const char *path = scratch_at("model.ckpt");
