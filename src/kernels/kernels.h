@@ -111,6 +111,9 @@ typedef struct limn_peak {
     float (*loop)(long rounds, float factor, float summand);
 } limn_peak;
 
+/* out[n] = the float32 that x's 16 bits each are worth. */
+typedef void (*limn_widen)(const uint16_t *x, size_t n, float *out);
+
 typedef struct limn_kernels {
     const char *level; /* "c", "avx2", ... */
     int tile_rows;     /* rows of a full tile */
@@ -182,8 +185,8 @@ typedef struct limn_kernels {
     void (*winograd_weights)(const float *g, size_t tap_stride, int n, float *out, size_t stride);
     void (*winograd_output)(const float *m, size_t stride, int n, float *out);
 
-    /* float16 bits to float32, exactly. */
-    void (*from_f16)(const uint16_t *x, size_t n, float *out);
+    /* float16's or bfloat16's bits to float32, exactly. */
+    limn_widen from_f16, from_bf16;
 
     /* out[j] = chain over i < count of fma(factor[i], rows[i x stride + j], sum), i rising from a
      * sum of 0, for j < n. */

@@ -22,14 +22,16 @@
 /* ---- what a network consists of -------------------------------------------------------------- */
 
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
- * each [k][panel], zeros behind the last column. The numbers are float32, or float16 that is
- * converted, exactly, block by block as it is used: which of the two changes no bit of any result.
+ * each [k][panel], zeros behind the last column. The numbers are float32, or float16 or bfloat16
+ * that is converted, exactly, block by block as it is used: which of them changes no bit of any
+ * result.
  * Or they are int8, each output with a scale: then panels are [k / 4][panel][4], with zeros behind
  * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
     const float *packed;  /* NULL where the numbers are in `half` or `i8` */
-    const uint16_t *half; /* float16 bits */
+    const uint16_t *half; /* 16 bits each, of the type `kept` */
+    limn_dtype kept;      /* LIMN_F32, LIMN_F16, LIMN_BF16; of no meaning where they are int8 */
     bool int8;            /* whether they are in `i8`: known before there is memory for them */
     const int8_t *i8;     /* -127 to 127 */
     const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
@@ -51,11 +53,12 @@ typedef struct limn_norm {
     const float *gamma, *beta; /* [c] */
 } limn_norm;
 
-/* A table [rows, d] of which single rows are looked up. Float16 that is stored so stays so. */
+/* A table [rows, d] of which single rows are looked up. What is stored in 16 bits stays so. */
 typedef struct limn_table {
     int d;
     const float *numbers; /* NULL where they are in `half` */
-    const uint16_t *half; /* float16 bits */
+    const uint16_t *half; /* 16 bits each, of the type `kept` */
+    limn_dtype kept;      /* LIMN_F32, LIMN_F16 or LIMN_BF16 */
 } limn_table;
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -64,7 +67,7 @@ typedef struct limn_table {
 typedef struct limn_pack_job {
     const limn_tensor *tensor;
     float *to;
-    uint16_t *half; /* where float16 goes that is kept so; then `to` is NULL */
+    uint16_t *half; /* where float16 or bfloat16 goes that is kept so; then `to` is NULL */
     int8_t *i8;     /* where int8 goes; then both are NULL */
     bool int8;      /* whether it is int8, in the measuring pass too */
     float *scale;   /* beside i8: [n], and the next too */
@@ -104,7 +107,7 @@ typedef struct limn_loader {
     limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
     const limn_loras *loras;   /* what is added to tensors as they are packed; NULL = nothing */
     limn_fault_list *faults;   /* NULL: the first fault ends the pass */
-    bool keep_half;            /* matrices stored as float16 stay so */
+    bool keep_half;            /* matrices stored as float16 or bfloat16 stay so */
     bool int8;                 /* matrices become int8 where their shape suits it */
     int int8_count;            /* how many did in this pass */
     limn_pack_job *jobs;       /* [jobs_room], NULL in the measuring pass */

@@ -83,9 +83,9 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);
 }
 
-/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as float16 if it is stored
- * so and to be kept so. job->taps is there already. */
-static void take_matrix(limn_loader *ld, limn_matrix *m, bool half, limn_pack_job *job) {
+/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as it is `kept`. job->taps
+ * is there already. */
+static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype kept, limn_pack_job *job) {
     size_t panel = (size_t)ld->k->panel;
     size_t panels = ((size_t)m->n + panel - 1) / panel;
     job->n = m->n;
@@ -94,21 +94,28 @@ static void take_matrix(limn_loader *ld, limn_matrix *m, bool half, limn_pack_jo
         take_int8(ld, m, m->k / job->taps, job);
         return;
     }
+    const bool half = kept != LIMN_F32;
     void *block = limn_arena_take(ld->arena, panels * panel * (size_t)m->k,
                                   half ? sizeof *m->half : sizeof *m->packed);
     m->packed = job->to = half ? NULL : block;
     m->half = job->half = half ? block : NULL;
+    m->kept = kept;
 }
 
 bool limn_load_has(const limn_loader *ld, const char *name) {
     return !ld->invention && limn_tensors_find(ld->tensors, name);
 }
 
-/* Whether a matrix of that name may stay float16. */
-static bool stays_half(const limn_loader *ld, const char *name) {
-    if (ld->invention) return ld->keep_half;
-    const limn_tensor *t = ld->keep_half ? limn_tensors_find(ld->tensors, name) : NULL;
-    return t && limn_dtype_is_half(t->dtype);
+/* What the numbers of a tensor of that name may stay. Merged ones are rounded to float16 where they
+ * were float16, and float32 otherwise (layers/merge.h). */
+static limn_dtype kept_as(const limn_loader *ld, const char *name) {
+    if (!ld->keep_half) return LIMN_F32;
+    if (ld->invention) return LIMN_F16;
+    const limn_tensor *t = limn_tensors_find(ld->tensors, name);
+    const limn_dtype narrow = t ? limn_dtype_narrow(t->dtype) : LIMN_F32;
+    int merged = 0;
+    if (narrow == LIMN_BF16) limn_loras_of(ld->loras, t, &merged);
+    return merged > 0 ? LIMN_F32 : narrow;
 }
 
 /* A linear layer's weight may be stored as [n, k] or as a 1x1 convolution's [n, k, 1, 1]. */
@@ -124,12 +131,13 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
     limn_matrix m = {.n = n * count, .k = k};
     limn_pack_job job = {.taps = 1};
     char name[256];
-    bool half = true;
+    limn_dtype kept = LIMN_F32;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
-        half = half && stays_half(ld, name);
+        const limn_dtype own = kept_as(ld, name);
+        kept = i == 0 || own == kept ? own : LIMN_F32;
     }
-    take_matrix(ld, &m, half, &job);
+    take_matrix(ld, &m, kept, &job);
     float *biases = bias ? limn_arena_floats(ld->arena, (size_t)m.n) : NULL;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
@@ -160,7 +168,7 @@ limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, i
     char part[256];
     snprintf(part, sizeof part, "%s.weight", name);
     job.tensor = want(ld, part, 4, shape);
-    take_matrix(ld, &conv.matrix, stays_half(ld, part), &job);
+    take_matrix(ld, &conv.matrix, kept_as(ld, part), &job);
     add_job(ld, &job);
     return conv;
 }
@@ -187,11 +195,11 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
 
 limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
     const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
-    if (!stays_half(ld, name))
-        return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
+    const limn_dtype kept = kept_as(ld, name);
+    if (kept == LIMN_F32) return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
     const limn_tensor *t = want(ld, name, 2, shape);
     if (!t) return (limn_table){.d = d};
     uint16_t *half = limn_arena_take(ld->arena, (size_t)t->count, sizeof *half);
     add_job(ld, &(limn_pack_job){.tensor = t, .half = half, .n0 = -1});
-    return (limn_table){.d = d, .half = half};
+    return (limn_table){.d = d, .half = half, .kept = kept};
 }

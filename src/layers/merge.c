@@ -269,7 +269,7 @@ static bool take_rows(limn_merge *m) {
     m->x = floats((size_t)m->rows, m->k);
     m->y = floats((size_t)m->rows, m->k); /* also a row of each Kronecker factor: rows >= 2 */
     if (!m->sum || !m->x || !m->y) return false;
-    if (!limn_dtype_is_half(m->tensor->dtype)) return true;
+    if (limn_dtype_narrow(m->tensor->dtype) != LIMN_F16) return true;
     m->rounded = malloc((size_t)m->rows * m->k * sizeof *m->rounded);
     return m->rounded != NULL;
 }

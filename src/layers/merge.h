@@ -25,8 +25,8 @@ limn_status limn_merge_start(const limn_kernels *kernels, const limn_tensor *ten
                              limn_error *err);
 
 /* The next rows, one at least, as a tensor of the same name and rank and fewer rows, in memory,
- * good until the next call. Its type is float16 where the tensor's numbers are
- * (limn_dtype_is_half), else float32. Not to be called behind the last row. */
+ * good until the next call. Its type is float16 where that is the tensor's
+ * limn_dtype_narrow, else float32. Not to be called behind the last row. */
 limn_status limn_merge_next(limn_merge *m, limn_tensor *rows, limn_error *err);
 
 /* Gives the memory back. NULL is fine. */

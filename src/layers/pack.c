@@ -21,11 +21,12 @@
 typedef struct packing {
     const limn_kernels *kernels;
     const limn_pack_job *job;
-    size_t room;    /* how many numbers the window has room for: a row at least */
-    uint16_t *half; /* the window where the tensor's numbers fit into float16, else NULL */
-    float *floats;  /* the window otherwise */
-    float *row;     /* [k] one row, for int8 */
-    int8_t *small;  /* [k] what it becomes */
+    size_t room;      /* how many numbers the window has room for: a row at least */
+    uint16_t *half;   /* the window where the tensor's numbers fit into 16 bits, else NULL */
+    limn_widen widen; /* what makes float32 of them */
+    float *floats;    /* the window otherwise */
+    float *row;       /* [k] one row, for int8 */
+    int8_t *small;    /* [k] what it becomes */
     limn_error *err;
 } packing;
 
@@ -49,7 +50,7 @@ static limn_status read_window(const packing *p, size_t row, size_t rows, size_t
 /* `count` numbers of the window, from its first-th on, as float32. */
 static void convert(const packing *p, size_t first, size_t count, float *out) {
     if (p->half)
-        p->kernels->from_f16(p->half + first, count, out);
+        p->widen(p->half + first, count, out);
     else
         memcpy(out, p->floats + first, count * sizeof *out);
 }
@@ -128,13 +129,13 @@ static void turn(const uint16_t *rows, size_t stride, size_t panel, size_t count
 }
 
 /* Lines that follow each other in `line` go to their places in a panel of the job's matrix, which
- * begins at its number `panel`: float16 as it is, or as the float32 that it is worth. */
+ * begins at its number `panel`: 16 bits as they are, or as the float32 that they are worth. */
 static void place_lines(const packing *p, const uint16_t *line, size_t count, lines to,
                         size_t panel) {
     const limn_pack_job *job = p->job;
     for (size_t l = 0; l < count; l++, line += to.panel) {
         const size_t at = panel + next_line(&to);
-        if (!job->half) p->kernels->from_f16(line, to.panel, job->to + at);
+        if (!job->half) p->widen(line, to.panel, job->to + at);
         for (size_t j = 0; j < to.panel && job->half; j += LINE)
             memcpy(job->half + at + j, line + j, LINE * sizeof *line); /* a size known early */
     }
@@ -253,7 +254,8 @@ static size_t window_numbers(const limn_kernels *kernels, const limn_pack_job *j
 /* All rows of a matrix's tensor, through a window that has room for one row at least. */
 static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
-    const bool half = limn_dtype_is_half(job->tensor->dtype);
+    const limn_dtype narrow = limn_dtype_narrow(job->tensor->dtype);
+    const bool half = narrow != LIMN_F32;
     const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
     const size_t room = window_numbers(kernels, job, number);
     const size_t rotated = job->i8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
@@ -262,6 +264,7 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
         return limn_fail(err, LIMN_E_MEMORY, "no memory for %zu bytes of tensor %s",
                          bytes + rotated, job->tensor->name);
     packing p = {.kernels = kernels, .job = job, .room = room, .row = memory, .err = err};
+    p.widen = limn_widen_of(kernels, narrow);
     p.half = half ? (uint16_t *)(memory + rotated) : NULL;
     p.floats = half ? NULL : memory + rotated;
     p.small = (int8_t *)memory + bytes;

@@ -129,7 +129,7 @@ const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m
     size_t width = (size_t)kernels->panel;
     size_t at = ((size_t)panel * (size_t)m->k + (size_t)k0) * width;
     if (m->packed) return m->packed + at;
-    kernels->from_f16(m->half + at, (size_t)depth * width, room);
+    limn_widen_of(kernels, m->kept)(m->half + at, (size_t)depth * width, room);
     return room;
 }
 

@@ -29,6 +29,11 @@ ptrdiff_t limn_rows_pixel(const limn_rows *r, int image, int y, int x);
 /* The channels of pixel (y, x) of an image that has been brought to up_h x up_w; zeros outside. */
 const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
 
+/* What makes float32 of 16 bits of LIMN_F16 or LIMN_BF16. */
+static inline limn_widen limn_widen_of(const limn_kernels *kernels, limn_dtype kept) {
+    return kept == LIMN_BF16 ? kernels->from_bf16 : kernels->from_f16;
+}
+
 /* Rows [k0, k0 + depth) of a matrix's panel as float32: where they are, or converted into `room`
  * [depth x panel]. */
 const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,

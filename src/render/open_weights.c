@@ -25,6 +25,7 @@ limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
     limn_arena plan = limn_arena_measure();
     o->loader = (limn_loader){.k = o->m->kernels,
                               .arena = &plan,
+                              .loras = o->m->loras,
                               .keep_half = limn_folder_parameters(o->folder) > LIMN_HALF_FROM,
                               .err = o->err};
     limn_status status = load_parts(o);
@@ -69,7 +70,6 @@ limn_status limn_open_weights(limn_opening *o, size_t bytes) {
     limn_status status = limn_arena_open(&o->m->weights, bytes, o->err);
     if (status != LIMN_OK) return status;
     o->loader.arena = &o->m->weights;
-    o->loader.loras = o->m->loras;
     status = load_parts(o);
     if (status != LIMN_OK) return status;
     if (o->cache && limn_open_cached(o)) return LIMN_OK;

@@ -99,10 +99,11 @@ static limn_status read_type(conversion *c, const char *type) {
 /* The type nearest to what is stored that the output can hold, without a loss. */
 static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
     uint32_t type;
-    const bool half = limn_dtype_is_half(t->dtype);
+    const limn_dtype narrow = limn_dtype_narrow(t->dtype);
     if (t->scale && c->kind == GGUF) return LIMN_F32;
-    if (t->transposed) return half ? LIMN_F16 : t->dtype == LIMN_BF16 ? LIMN_BF16 : LIMN_F32;
-    if (c->kind == GGUF && !limn_dtype_ggml(t->dtype, &type)) return half ? LIMN_F16 : LIMN_I8;
+    if (t->transposed) return narrow;
+    if (c->kind == GGUF && !limn_dtype_ggml(t->dtype, &type))
+        return narrow == LIMN_F16 ? LIMN_F16 : LIMN_I8;
     if (c->kind != GGUF && limn_dtype_block(t->dtype) > 1) return LIMN_F32;
     return t->dtype;
 }

@@ -54,8 +54,10 @@ bool limn_dtype_is_float(limn_dtype dtype) {
     return dtype <= LIMN_F64 || dtype >= LIMN_F8_E4M3;
 }
 
-bool limn_dtype_is_half(limn_dtype dtype) {
-    return dtype == LIMN_F16 || dtype == LIMN_F8_E4M3 || dtype == LIMN_F8_E5M2;
+limn_dtype limn_dtype_narrow(limn_dtype dtype) {
+    if (dtype == LIMN_BF16) return LIMN_BF16;
+    const bool half = dtype == LIMN_F16 || dtype == LIMN_F8_E4M3 || dtype == LIMN_F8_E5M2;
+    return half ? LIMN_F16 : LIMN_F32;
 }
 
 bool limn_dtype_ggml(limn_dtype dtype, uint32_t *number) {

@@ -32,11 +32,12 @@ limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t by
     return limn_source_read_once(t->source, t->offset + at, bytes, out, err);
 }
 
-/* Numbers [first, first + count) in the order of the data, as float16 bits or as float32. */
+/* Numbers [first, first + count) in the order of the data, as 16 bits of the type's narrow one or
+ * as float32. */
 static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count, bool half,
                             void *out, limn_error *err) {
     const size_t block = limn_dtype_block(t->dtype), size = limn_dtype_bytes(t->dtype);
-    if (t->dtype == (half ? LIMN_F16 : LIMN_F32))
+    if (t->dtype == (half ? limn_dtype_narrow(t->dtype) : LIMN_F32))
         return limn_tensor_read_stored(t, first * size, (size_t)count * size, out, err);
     const size_t whole = CHUNK_BYTES / size, all = (size_t)count / block + 2; /* in blocks */
     const size_t most = (whole < all ? whole : all) * block;
@@ -66,7 +67,7 @@ static limn_status turned(const limn_tensor *t, uint64_t first, uint64_t count, 
                           void *out, limn_error *err) {
     const uint64_t rows = t->shape[0], columns = t->shape[1], end = first + count;
     const size_t size = half ? sizeof(uint16_t) : sizeof(float);
-    float run[RUN]; /* or float16 bits */
+    float run[RUN]; /* or 16 bits each */
     if (count == 0) return LIMN_OK;
     for (uint64_t row = first / columns; row * columns < end; row += RUN) {
         const uint64_t n = rows - row < RUN ? rows - row : RUN;

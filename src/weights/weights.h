@@ -69,8 +69,9 @@ size_t limn_dtype_bytes(limn_dtype dtype);
 /* Whether the type is one for weights: F32, F16, BF16, F64, the F8 and all blocks. */
 bool limn_dtype_is_float(limn_dtype dtype);
 
-/* Whether float16 holds every number of the type exactly: F16 itself and the F8. */
-bool limn_dtype_is_half(limn_dtype dtype);
+/* The narrowest of F16, BF16 and F32 that holds every number of the type as limn reads it: F16 for
+ * itself and the F8, BF16 for itself, else F32. */
+limn_dtype limn_dtype_narrow(limn_dtype dtype);
 
 struct limn_tensor;
 /* Whether it can be a network's weight: a type that limn_dtype_is_float, or int8 with a scale. */
@@ -155,7 +156,7 @@ limn_status limn_tensors_want(const limn_tensors *t, const char *name, int rank,
 limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t count, float *out,
                              limn_error *err);
 
-/* Likewise as float16 bits, for a type that limn_dtype_is_half; exact. */
+/* Likewise as the bits of its limn_dtype_narrow, where that is F16 or BF16; exact. */
 limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
                                   uint16_t *out, limn_error *err);
 

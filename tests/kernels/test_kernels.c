@@ -469,7 +469,7 @@ static void test_columns(void **state) {
         }
 }
 
-/* ---- float16 --------------------------------------------------------------------------------- */
+/* ---- float16 and bfloat16 -------------------------------------------------------------------- */
 
 /* What IEEE 754 says a float16 is. */
 static float half_of(uint16_t h) {
@@ -480,15 +480,24 @@ static float half_of(uint16_t h) {
     return sign * ldexpf((float)(1024 + fraction), exponent - 25);
 }
 
-static void check_halves(const limn_kernels *k, size_t first, size_t n) {
+/* What a bfloat16 is: a sign, eight bits of exponent, seven of fraction. */
+static float brain_of(uint16_t h) {
+    int exponent = h >> 7 & 255, fraction = h & 127;
+    float sign = h & 0x8000 ? -1.0f : 1.0f;
+    if (exponent == 255) return fraction ? NAN : sign * INFINITY;
+    if (exponent == 0) return sign * ldexpf((float)fraction, -133);
+    return sign * ldexpf((float)(128 + fraction), exponent - 134);
+}
+
+static void check_halves(const limn_kernels *k, bool brain, size_t first, size_t n) {
     guarded x = guarded_take(n, sizeof(uint16_t)), out = guarded_take(n, sizeof(float));
     for (size_t i = 0; i < n; i++) x.h[i] = (uint16_t)(first + i);
-    k->from_f16(x.h, n, out.f);
+    (brain ? k->from_bf16 : k->from_f16)(x.h, n, out.f);
     for (size_t i = 0; i < n; i++) {
-        float want = half_of(x.h[i]);
+        float want = (brain ? brain_of : half_of)(x.h[i]);
         if (floats_differ(&want, out.f + i, 1) == 0)
-            fail_msg("%s: float16 %04x is %a, not %a", k->level, x.h[i], (double)out.f[i],
-                     (double)want);
+            fail_msg("%s: %sfloat16 %04x is %a, not %a", k->level, brain ? "b" : "", x.h[i],
+                     (double)out.f[i], (double)want);
     }
     guarded_free(&x);
     guarded_free(&out);
@@ -498,8 +507,10 @@ static void test_halves(void **state) {
     (void)state;
     for (int i = 0; i < level_count(); i++) {
         const limn_kernels *k = level_at(i);
-        check_halves(k, 0, 65536);
-        for (size_t n = 0; n <= COLUMNS_MOST; n++) check_halves(k, 0x3bf0 + n, n);
+        for (int brain = 0; brain < 2; brain++) {
+            check_halves(k, brain, 0, 65536);
+            for (size_t n = 0; n <= COLUMNS_MOST; n++) check_halves(k, brain, 0x3bf0 + n, n);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ struct weights_file {
         char name[NAME_BYTES];
         int rank, shape[4];
         size_t count;
-        bool half;
+        enum { F32, F16, BF16 } type; /* that it is stored in, in turn */
         float *values;
     } tensor[TENSORS_MOST];
     int count;
@@ -42,16 +42,16 @@ void weights_add(weights_file *f, const char *name, int rank, const int *shape) 
     int i = f->count++;
     snprintf(f->tensor[i].name, sizeof f->tensor[i].name, "%s", name);
     f->tensor[i].rank = rank;
-    f->tensor[i].half = i % 2;
+    f->tensor[i].type = (unsigned)i % 3;
     size_t count = 1;
     for (int d = 0; d < rank; d++) count *= (size_t)(f->tensor[i].shape[d] = shape[d]);
     f->tensor[i].count = count;
     float *v = f->tensor[i].values = malloc(count * sizeof *v);
     assert_non_null(v);
     random_fill(f->random, NUMBERS_PLAIN, v, count);
-    for (size_t k = 0; k < count && f->tensor[i].half;
-         k++) /* multiples of 2^-9: halves have them */
-        v[k] = rintf(v[k] * 512) / 512;
+    const float steps = f->tensor[i].type == BF16 ? 128 : 512; /* those to 2 have all types */
+    for (size_t k = 0; k < count && f->tensor[i].type != F32; k++)
+        v[k] = rintf(v[k] * steps) / steps;
 }
 
 const float *weights_of(const weights_file *f, const char *name) {
@@ -59,6 +59,13 @@ const float *weights_of(const weights_file *f, const char *name) {
         if (strcmp(f->tensor[i].name, name) == 0) return f->tensor[i].values;
     fail_msg("no weights %s", name);
     return NULL;
+}
+
+/* The bits of a bfloat16 for a float that is one. */
+static uint16_t brain_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(bits >> 16);
 }
 
 /* The bits of a float16 for a float that is one: a multiple of 2^-9 up to 2. */
@@ -78,9 +85,10 @@ const limn_tensors *weights_tensors(weights_file *f) {
     header[0] = '{';
     size_t at = 1, data = 0;
     for (int i = 0; i < f->count; i++) {
-        size_t bytes = f->tensor[i].count * (f->tensor[i].half ? 2 : 4);
+        static const char *const types[] = {"F32", "F16", "BF16"};
+        size_t bytes = f->tensor[i].count * (f->tensor[i].type == F32 ? 4 : 2);
         at += (size_t)snprintf(header + at, room - at, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
-                               i ? "," : "", f->tensor[i].name, f->tensor[i].half ? "F16" : "F32");
+                               i ? "," : "", f->tensor[i].name, types[f->tensor[i].type]);
         for (int d = 0; d < f->tensor[i].rank; d++)
             at += (size_t)snprintf(header + at, room - at, "%s%d", d ? "," : "",
                                    f->tensor[i].shape[d]);
@@ -98,10 +106,11 @@ const limn_tensors *weights_tensors(weights_file *f) {
     to += at;
     for (int i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->tensor[i].count; k++) {
-            uint16_t h = f->tensor[i].half ? half_of(f->tensor[i].values[k]) : 0;
-            size_t size = f->tensor[i].half ? sizeof h : sizeof(float);
-            memcpy(to, f->tensor[i].half ? (void *)&h : (void *)(f->tensor[i].values + k), size);
-            to += size;
+            const float v = f->tensor[i].values[k];
+            const uint16_t h = f->tensor[i].type == BF16 ? brain_of(v) : half_of(v);
+            const bool wide = f->tensor[i].type == F32;
+            memcpy(to, wide ? (const void *)&v : &h, wide ? sizeof v : sizeof h);
+            to += wide ? sizeof v : sizeof h;
         }
     limn_error err;
     f->size = 8 + at + data;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "layers/layers.h"
 #include "layers/merge.h"
 #include "support/guarded.h"
 #include "support/levels.h"
@@ -180,10 +181,14 @@ static const lora_case forms[] = {
     {"a whole difference of a convolution", 9, {{".diff", 4, {N, C, 3, 3}}}, whole},
 };
 
-/* The model: the layer, stored as float32 or as float16 (every second tensor of a file is). */
-static weights_file *make_model(uint64_t *random, int taps, bool half) {
+/* What the layer is stored in: the types of a file's tensors, in turn (support/weights.h). */
+enum { WIDER, HALF, BRAIN, STORED };
+
+/* The model: the layer, stored so. */
+static weights_file *make_model(uint64_t *random, int taps, int stored) {
     weights_file *f = weights_make(random);
-    if (half) weights_add(f, "conv_in.weight", 1, &(int){4});
+    if (stored >= HALF) weights_add(f, "conv_in.weight", 1, &(int){4});
+    if (stored == BRAIN) weights_add(f, "conv_in.bias", 1, &(int){4});
     weights_add(f, LAYER ".weight", taps == 1 ? 2 : 4,
                 (const int[4]){N, C, 3, 3}); /* 3 x 3 only where the rank is 4 */
     return f;
@@ -221,7 +226,7 @@ static void merge(const limn_kernels *k, const limn_loras *l, weights_file *mode
     assert_int_equal(limn_merge_start(k, t, deltas, count, &m, &err), LIMN_OK);
     for (uint64_t at = 0; at < t->count; at += rows.count) {
         assert_int_equal(limn_merge_next(m, &rows, &err), LIMN_OK);
-        assert_int_equal(rows.dtype, t->dtype);
+        assert_int_equal(rows.dtype, t->dtype == LIMN_F16 ? LIMN_F16 : LIMN_F32);
         assert_int_equal(limn_tensor_read(&rows, 0, rows.count, out + at, &err), LIMN_OK);
     }
     limn_merge_end(m);
@@ -250,21 +255,52 @@ static void check(const lora_case *form, const float *weight, const weights_file
 static void test_forms(void **state) {
     (void)state;
     uint64_t random = 1;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms * 4; i++) {
-        const lora_case *form = &forms[i / 4];
-        bool alpha = i % 2, half = i / 2 % 2;
-        weights_file *model = make_model(&random, form->taps, half);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms * 2 * STORED; i++) {
+        const lora_case *form = &forms[i / (2 * STORED)];
+        bool alpha = i % 2;
+        int stored = (int)(i / 2 % STORED);
+        weights_file *model = make_model(&random, form->taps, stored);
         weights_file *lora = make_lora(&random, form, alpha);
         const limn_lora asked = {.path = weights_save(lora), .scale = -0.75};
         limn_loras *l = open_loras(&asked, 1, model);
         float merged[N * C * 9], other[N * C * 9];
         merge(level_at(0), l, model, merged);
         check(form, weights_of(model, LAYER ".weight"), lora,
-              factor_of(form, lora, asked.scale, alpha), half, merged);
+              factor_of(form, lora, asked.scale, alpha), stored == HALF, merged);
         for (int level = 0; level < level_count(); level++) { /* the same bits everywhere */
             merge(level_at(level), l, model, other);
             assert_memory_equal(merged, other, (size_t)(N * C * form->taps) * sizeof *other);
         }
+        limn_loras_close(l);
+        weights_free(lora);
+        weights_free(model);
+    }
+}
+
+/* A layer's matrix of N x C in a measuring pass. */
+static limn_matrix matrix_of(weights_file *model, const limn_loras *l) {
+    limn_arena plan = limn_arena_measure();
+    limn_loader ld = {.k = level_at(0),
+                      .arena = &plan,
+                      .tensors = weights_tensors(model),
+                      .loras = l,
+                      .keep_half = true};
+    return limn_load_linear(&ld, LAYER, N, C, false);
+}
+
+/* 16 bits are kept where they hold what there is: bfloat16 that is merged becomes float32. */
+static void what_is_merged_is_kept(void **state) {
+    (void)state;
+    static const limn_dtype alone[STORED] = {LIMN_F32, LIMN_F16, LIMN_BF16};
+    static const limn_dtype merged[STORED] = {LIMN_F32, LIMN_F16, LIMN_F32};
+    uint64_t random = 8;
+    for (int stored = 0; stored < STORED; stored++) {
+        weights_file *model = make_model(&random, 1, stored);
+        weights_file *lora = make_lora(&random, &forms[0], false);
+        const limn_lora asked = {.path = weights_save(lora), .scale = 1};
+        limn_loras *l = open_loras(&asked, 1, model);
+        assert_int_equal(matrix_of(model, NULL).kept, alone[stored]);
+        assert_int_equal(matrix_of(model, l).kept, merged[stored]);
         limn_loras_close(l);
         weights_free(lora);
         weights_free(model);
@@ -279,7 +315,7 @@ static void check_dora(uint64_t *random, const lora_case *form, int axis, double
     static const char *const ends[3] = {".lora_magnitude_vector", ".dora_scale", ".dora_scale"};
     int taps = form->taps, rank = axis == 0 ? 1 : taps == 1 ? 2 : 4;
     char end[160];
-    weights_file *model = make_model(random, taps, false), *lora = make_lora(random, form, true);
+    weights_file *model = make_model(random, taps, WIDER), *lora = make_lora(random, form, true);
     snprintf(end, sizeof end, FILE_ "%s", ends[axis]);
     weights_add(lora, end, rank, shapes[axis]);
     const limn_lora asked = {.path = weights_save(lora), .scale = scale};
@@ -462,7 +498,7 @@ static void a_tall_matrix_is_merged_in_pieces(void **state) {
 static void test_dora_of_nothing(void **state) {
     (void)state;
     uint64_t random = 7;
-    weights_file *model = make_model(&random, 1, false),
+    weights_file *model = make_model(&random, 1, WIDER),
                  *lora = make_lora(&random, &forms[0], true);
     weights_add(lora, FILE_ ".dora_scale", 1, &(const int){N});
     memset((float *)weights_of(lora, FILE_ ".alpha"), 0, sizeof(float));
@@ -512,6 +548,7 @@ static void float16_is_rounded_to_even(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(what_is_merged_is_kept),
         cmocka_unit_test(test_dora),
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_several),

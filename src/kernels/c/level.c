@@ -46,6 +46,7 @@ const limn_kernels limn_kernels_c = {
     .winograd_weights = limn_plain_winograd_weights,
     .winograd_output = limn_plain_winograd_output,
     .from_f16 = limn_plain_from_f16,
+    .from_bf16 = limn_plain_from_bf16,
     .combine = limn_plain_combine,
     .peak_f32 = {"fmaf", 2.0 * LIMN_PEAK_CHAINS, limn_plain_peak_f32},
     .peak_int8 = peak_int8,

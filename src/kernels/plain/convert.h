@@ -1,4 +1,4 @@
-/* float16 to float32: exact, so any way of doing it is the same. */
+/* float16 and bfloat16 to float32: exact, so any way of doing it is the same. */
 #ifndef LIMN_KERNELS_PLAIN_CONVERT_H
 #define LIMN_KERNELS_PLAIN_CONVERT_H
 
@@ -17,6 +17,11 @@ static inline float limn_half_of(uint16_t h) {
 
 static void limn_plain_from_f16(const uint16_t *x, size_t n, float *out) {
     for (size_t i = 0; i < n; i++) out[i] = limn_half_of(x[i]);
+}
+
+/* bfloat16 is the upper half of a float32. */
+static void limn_plain_from_bf16(const uint16_t *x, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) out[i] = limn_float_of((uint32_t)x[i] << 16);
 }
 
 #endif

@@ -45,6 +45,10 @@ static inline vec vec_load_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 #endif
 }
+static inline vec vec_load_bf16(const uint16_t *p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
 static inline vec vec_all(const float *p) {
     return _mm512_set1_ps(*p);
 }
@@ -100,6 +104,10 @@ static inline vec vec_load(const float *p) {
 static inline vec vec_load_f16(const uint16_t *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p));
 }
+static inline vec vec_load_bf16(const uint16_t *p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
 static inline vec vec_all(const float *p) {
     return _mm256_broadcast_ss(p);
 }
@@ -152,6 +160,9 @@ static inline vec vec_load(const float *p) {
 }
 static inline vec vec_load_f16(const uint16_t *p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+static inline vec vec_load_bf16(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 }
 static inline vec vec_all(const float *p) {
     return vld1q_dup_f32(p);
