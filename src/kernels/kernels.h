@@ -188,6 +188,9 @@ typedef struct limn_kernels {
     /* float16's or bfloat16's bits to float32, exactly. */
     limn_widen from_f16, from_bf16;
 
+    /* out[l][j] = x[l][j] scale[j] over `lines` rows of a panel each. */
+    void (*from_q8)(const int8_t *x, const float *scale, int lines, float *out);
+
     /* out[j] = chain over i < count of fma(factor[i], rows[i x stride + j], sum), i rising from a
      * sum of 0, for j < n. */
     void (*combine)(const float *factor, int count, const float *rows, size_t stride, size_t n,

@@ -24,14 +24,16 @@
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 or bfloat16
  * that is converted, exactly, block by block as it is used: which of them changes no bit of any
- * result.
+ * result. Nor do GGUF's Q8_0: [k][panel] integers, each 32 lines with a scale for every column.
  * Or they are int8, each output with a scale: then panels are [k / 4][panel][4], with zeros behind
  * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
     const float *packed;  /* NULL where the numbers are in `half` or `i8` */
     const uint16_t *half; /* 16 bits each, of the type `kept` */
-    limn_dtype kept;      /* LIMN_F32, LIMN_F16, LIMN_BF16; of no meaning where they are int8 */
+    const int8_t *q8;     /* integers, and what a 1 is worth: [k / 32][panel], float16 bits */
+    const uint16_t *q8_scale;
+    limn_dtype kept;      /* LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_Q8_0; not where they are int8 */
     bool int8;            /* whether they are in `i8`: known before there is memory for them */
     const int8_t *i8;     /* -127 to 127 */
     const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
@@ -68,9 +70,11 @@ typedef struct limn_pack_job {
     const limn_tensor *tensor;
     float *to;
     uint16_t *half; /* where float16 or bfloat16 goes that is kept so; then `to` is NULL */
-    int8_t *i8;     /* where int8 goes; then both are NULL */
-    bool int8;      /* whether it is int8, in the measuring pass too */
-    float *scale;   /* beside i8: [n], and the next too */
+    int8_t *q8;     /* where Q8_0 goes, and its scales; then both are NULL */
+    uint16_t *q8_scale;
+    int8_t *i8;   /* where int8 goes; then they all are */
+    bool int8;    /* whether it is int8, in the measuring pass too */
+    float *scale; /* beside i8: [n], and the next too */
     int32_t *start;
     int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
     int n, k; /* of the whole matrix */
@@ -107,7 +111,7 @@ typedef struct limn_loader {
     limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
     const limn_loras *loras;   /* what is added to tensors as they are packed; NULL = nothing */
     limn_fault_list *faults;   /* NULL: the first fault ends the pass */
-    bool keep_half;            /* matrices stored as float16 or bfloat16 stay so */
+    bool keep_half;            /* matrices stored as float16, bfloat16, Q8_0 stay so */
     bool int8;                 /* matrices become int8 where their shape suits it */
     int int8_count;            /* how many did in this pass */
     limn_pack_job *jobs;       /* [jobs_room], NULL in the measuring pass */

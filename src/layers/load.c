@@ -94,28 +94,47 @@ static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype kept, limn_p
         take_int8(ld, m, m->k / job->taps, job);
         return;
     }
-    const bool half = kept != LIMN_F32;
-    void *block = limn_arena_take(ld->arena, panels * panel * (size_t)m->k,
-                                  half ? sizeof *m->half : sizeof *m->packed);
-    m->packed = job->to = half ? NULL : block;
-    m->half = job->half = half ? block : NULL;
+    const size_t numbers = panels * panel * (size_t)m->k;
     m->kept = kept;
+    if (kept == LIMN_Q8_0) {
+        m->q8 = job->q8 = limn_arena_take(ld->arena, numbers, sizeof *m->q8);
+        m->q8_scale = job->q8_scale =
+            limn_arena_take(ld->arena, numbers / LIMN_Q8_BLOCK, sizeof *m->q8_scale);
+    } else if (kept == LIMN_F32) {
+        m->packed = job->to = limn_arena_floats(ld->arena, numbers);
+    } else {
+        m->half = job->half = limn_arena_take(ld->arena, numbers, sizeof *m->half);
+    }
 }
 
 bool limn_load_has(const limn_loader *ld, const char *name) {
     return !ld->invention && limn_tensors_find(ld->tensors, name);
 }
 
-/* What the numbers of a tensor of that name may stay. Merged ones are rounded to float16 where they
- * were float16, and float32 otherwise (layers/merge.h). */
+/* What the numbers of a matrix or table of that name may stay. Merged ones are rounded to float16
+ * where they were float16, and float32 otherwise (layers/merge.h). */
 static limn_dtype kept_as(const limn_loader *ld, const char *name) {
     if (!ld->keep_half) return LIMN_F32;
     if (ld->invention) return LIMN_F16;
     const limn_tensor *t = limn_tensors_find(ld->tensors, name);
     const limn_dtype narrow = t ? limn_dtype_narrow(t->dtype) : LIMN_F32;
     int merged = 0;
-    if (narrow == LIMN_BF16) limn_loras_of(ld->loras, t, &merged);
+    if (narrow != LIMN_F16 && narrow != LIMN_F32) limn_loras_of(ld->loras, t, &merged);
     return merged > 0 ? LIMN_F32 : narrow;
+}
+
+/* The same of a linear layer [n, k]: its blocks are rows' whole blocks. */
+static limn_dtype linear_kept_as(const limn_loader *ld, const char *name, int k) {
+    const limn_dtype kept = kept_as(ld, name);
+    if (kept != LIMN_Q8_0) return kept;
+    const bool whole = k % LIMN_Q8_BLOCK == 0 && !limn_tensors_find(ld->tensors, name)->transposed;
+    return whole ? LIMN_Q8_0 : LIMN_F32;
+}
+
+/* The same of what is no linear layer. */
+static limn_dtype other_kept_as(const limn_loader *ld, const char *name) {
+    const limn_dtype kept = kept_as(ld, name);
+    return kept == LIMN_Q8_0 ? LIMN_F32 : kept;
 }
 
 /* A linear layer's weight may be stored as [n, k] or as a 1x1 convolution's [n, k, 1, 1]. */
@@ -134,7 +153,7 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
     limn_dtype kept = LIMN_F32;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
-        const limn_dtype own = kept_as(ld, name);
+        const limn_dtype own = linear_kept_as(ld, name, k);
         kept = i == 0 || own == kept ? own : LIMN_F32;
     }
     take_matrix(ld, &m, kept, &job);
@@ -168,7 +187,7 @@ limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, i
     char part[256];
     snprintf(part, sizeof part, "%s.weight", name);
     job.tensor = want(ld, part, 4, shape);
-    take_matrix(ld, &conv.matrix, kept_as(ld, part), &job);
+    take_matrix(ld, &conv.matrix, other_kept_as(ld, part), &job);
     add_job(ld, &job);
     return conv;
 }
@@ -195,7 +214,7 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
 
 limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
     const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
-    const limn_dtype kept = kept_as(ld, name);
+    const limn_dtype kept = other_kept_as(ld, name);
     if (kept == LIMN_F32) return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
     const limn_tensor *t = want(ld, name, 2, shape);
     if (!t) return (limn_table){.d = d};

@@ -255,7 +255,7 @@ static size_t window_numbers(const limn_kernels *kernels, const limn_pack_job *j
 static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const limn_dtype narrow = limn_dtype_narrow(job->tensor->dtype);
-    const bool half = narrow != LIMN_F32;
+    const bool half = narrow == LIMN_F16 || narrow == LIMN_BF16;
     const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
     const size_t room = window_numbers(kernels, job, number);
     const size_t rotated = job->i8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
@@ -283,6 +283,7 @@ static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job 
     if (job->n0 < 0 && job->half) return limn_tensor_read_half(t, 0, t->count, job->half, err);
     if (job->n0 < 0) return limn_tensor_read(t, 0, t->count, job->to, err);
     if (job->i8 && t->rotated) return limn_pack_int8_stored(kernels, job, err);
+    if (job->q8) return limn_pack_q8(kernels, job, err);
     return pack_matrix(kernels, job, err);
 }
 
@@ -321,7 +322,9 @@ limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err) {
     else if (!ld->invention)
         status = pack_tensor(ld->k, job, err);
     if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
-        (job->i8 ? limn_pack_int8_margin : clear_margin)(ld->k, job);
+        (job->i8   ? limn_pack_int8_margin
+         : job->q8 ? limn_pack_q8_margin
+                   : clear_margin)(ld->k, job);
     return status;
 }
 

@@ -124,15 +124,6 @@ static void look_up(const work *k, const region *g, const block *b, int row, int
     }
 }
 
-const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
-                               int depth, float *room) {
-    size_t width = (size_t)kernels->panel;
-    size_t at = ((size_t)panel * (size_t)m->k + (size_t)k0) * width;
-    if (m->packed) return m->packed + at;
-    limn_widen_of(kernels, m->kept)(m->half + at, (size_t)depth * width, room);
-    return room;
-}
-
 /* Continues the chains of a strip's tiles by one block of k; the table is of all tiles of rows. */
 static void run_strip(const work *k, const region *g, const strip *s, const block *b,
                       const float *const *table) {

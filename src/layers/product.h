@@ -34,8 +34,11 @@ static inline limn_widen limn_widen_of(const limn_kernels *kernels, limn_dtype k
     return kept == LIMN_BF16 ? kernels->from_bf16 : kernels->from_f16;
 }
 
+/* Numbers that share a scale in LIMN_Q8_0. */
+#define LIMN_Q8_BLOCK 32
+
 /* Rows [k0, k0 + depth) of a matrix's panel as float32: where they are, or converted into `room`
- * [depth x panel]. */
+ * [depth x panel]. Of Q8_0, k0 and depth are multiples of LIMN_Q8_BLOCK. */
 const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m, int panel, int k0,
                                int depth, float *room);
 

@@ -105,6 +105,7 @@ static void add_places(limn_sha256 *hash, const limn_opening *o) {
         limn_sha256_add(hash, form, sizeof form);
         add_place(hash, o, job->to);
         add_place(hash, o, job->half);
+        add_place(hash, o, job->q8);
         add_place(hash, o, job->i8);
         add_place(hash, o, job->scale);
     }

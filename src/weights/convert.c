@@ -101,7 +101,7 @@ static limn_dtype kept_dtype(const conversion *c, const limn_tensor *t) {
     uint32_t type;
     const limn_dtype narrow = limn_dtype_narrow(t->dtype);
     if (t->scale && c->kind == GGUF) return LIMN_F32;
-    if (t->transposed) return narrow;
+    if (t->transposed) return narrow == LIMN_Q8_0 ? LIMN_F32 : narrow;
     if (c->kind == GGUF && !limn_dtype_ggml(t->dtype, &type))
         return narrow == LIMN_F16 ? LIMN_F16 : LIMN_I8;
     if (c->kind != GGUF && limn_dtype_block(t->dtype) > 1) return LIMN_F32;

@@ -56,6 +56,7 @@ bool limn_dtype_is_float(limn_dtype dtype) {
 
 limn_dtype limn_dtype_narrow(limn_dtype dtype) {
     if (dtype == LIMN_BF16) return LIMN_BF16;
+    if (dtype == LIMN_Q4_0 || dtype == LIMN_Q5_0 || dtype == LIMN_Q8_0) return LIMN_Q8_0;
     const bool half = dtype == LIMN_F16 || dtype == LIMN_F8_E4M3 || dtype == LIMN_F8_E5M2;
     return half ? LIMN_F16 : LIMN_F32;
 }

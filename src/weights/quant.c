@@ -20,11 +20,10 @@ static uint32_t bits_at(const uint8_t *data) {
 /* ---- 32 numbers ------------------------------------------------------------------------------ */
 
 /* f16 scale, 16 bytes of nibbles: number j is a low one, j + 16 the high one of the same byte. */
-static void decode_q4_0(const uint8_t *b, float *out) {
-    const float d = half_at(b);
+static void split_q4_0(const uint8_t *b, int8_t *out) {
     for (int j = 0; j < 16; j++) {
-        out[j] = (float)((b[2 + j] & 15) - 8) * d;
-        out[j + 16] = (float)((b[2 + j] >> 4) - 8) * d;
+        out[j] = (int8_t)((b[2 + j] & 15) - 8);
+        out[j + 16] = (int8_t)((b[2 + j] >> 4) - 8);
     }
 }
 
@@ -38,14 +37,13 @@ static void decode_q4_1(const uint8_t *b, float *out) {
 }
 
 /* f16 scale, 32 fifth bits, nibbles. */
-static void decode_q5_0(const uint8_t *b, float *out) {
-    const float d = half_at(b);
+static void split_q5_0(const uint8_t *b, int8_t *out) {
     const uint32_t fifth = bits_at(b + 2);
     for (int j = 0; j < 16; j++) {
         const int low = (b[6 + j] & 15) | (int)(fifth >> j & 1) << 4;
         const int high = b[6 + j] >> 4 | (int)(fifth >> (j + 16) & 1) << 4;
-        out[j] = (float)(low - 16) * d;
-        out[j + 16] = (float)(high - 16) * d;
+        out[j] = (int8_t)(low - 16);
+        out[j + 16] = (int8_t)(high - 16);
     }
 }
 
@@ -61,10 +59,23 @@ static void decode_q5_1(const uint8_t *b, float *out) {
     }
 }
 
-/* f16 scale, 32 signed bytes. */
-static void decode_q8_0(const uint8_t *b, float *out) {
-    const float d = half_at(b);
-    for (int j = 0; j < 32; j++) out[j] = (float)(int8_t)b[2 + j] * d;
+uint16_t limn_quant_split(limn_dtype dtype, const uint8_t *block, int8_t *out) {
+    uint16_t scale;
+    memcpy(&scale, block, sizeof scale);
+    if (dtype == LIMN_Q4_0)
+        split_q4_0(block, out);
+    else if (dtype == LIMN_Q5_0)
+        split_q5_0(block, out);
+    else
+        memcpy(out, block + 2, 32);
+    return scale;
+}
+
+/* Integers times the scale before them. */
+static void decode_split(limn_dtype dtype, const uint8_t *b, float *out) {
+    int8_t numbers[32];
+    const float d = limn_half_value(limn_quant_split(dtype, b, numbers));
+    for (int j = 0; j < 32; j++) out[j] = (float)numbers[j] * d;
 }
 
 /* ---- 256 numbers, in runs that have scales of their own -------------------------------------- */
@@ -145,20 +156,16 @@ static void decode_q6_k(const uint8_t *b, float *out) {
 
 void limn_quant_decode(limn_dtype dtype, const uint8_t *block, float *out) {
     switch (dtype) {
-    case LIMN_Q4_0:
-        decode_q4_0(block, out);
-        break;
     case LIMN_Q4_1:
         decode_q4_1(block, out);
-        break;
-    case LIMN_Q5_0:
-        decode_q5_0(block, out);
         break;
     case LIMN_Q5_1:
         decode_q5_1(block, out);
         break;
+    case LIMN_Q4_0:
+    case LIMN_Q5_0:
     case LIMN_Q8_0:
-        decode_q8_0(block, out);
+        decode_split(dtype, block, out);
         break;
     case LIMN_Q2_K:
         decode_q2_k(block, out);

@@ -15,6 +15,10 @@
  */
 void limn_quant_decode(limn_dtype dtype, const uint8_t *block, float *out);
 
+/* The 32 integers of one block of LIMN_Q4_0, LIMN_Q5_0 or LIMN_Q8_0, and the float16 bits of the
+ * scale that makes the numbers of them. */
+uint16_t limn_quant_split(limn_dtype dtype, const uint8_t *block, int8_t *out);
+
 /* Converts numbers [first, first + count) of whole blocks at `raw`, at any address, to float32. */
 void limn_dtype_to_f32(limn_dtype dtype, const uint8_t *raw, size_t first, size_t count,
                        float *out);

@@ -140,3 +140,24 @@ limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t
     if (status != LIMN_OK) return status;
     return (t->transposed ? turned : in_order)(t, first, count, true, out, err);
 }
+
+limn_status limn_tensor_read_q8(const limn_tensor *t, uint64_t first, uint64_t count, int8_t *out,
+                                uint16_t *scale, limn_error *err) {
+    const size_t block = limn_dtype_block(t->dtype), size = limn_dtype_bytes(t->dtype);
+    const size_t most = CHUNK_BYTES / size, all = (size_t)count / block;
+    limn_status status = check_range(t, first, count, err);
+    if (status != LIMN_OK || all == 0) return status;
+    uint8_t *chunk = malloc((most < all ? most : all) * size);
+    if (!chunk)
+        return limn_fail(err, LIMN_E_MEMORY, "%s: no memory to read tensor \"%.200s\"",
+                         t->source->name, t->name);
+    for (size_t done = 0, n; done < all && status == LIMN_OK; done += n) {
+        n = all - done < most ? all - done : most;
+        status = limn_tensor_read_stored(t, (first / block + done) * size, n * size, chunk, err);
+        for (size_t i = 0; i < n && status == LIMN_OK; i++)
+            scale[done + i] =
+                limn_quant_split(t->dtype, chunk + i * size, out + (done + i) * block);
+    }
+    free(chunk);
+    return status;
+}

@@ -69,8 +69,8 @@ size_t limn_dtype_bytes(limn_dtype dtype);
 /* Whether the type is one for weights: F32, F16, BF16, F64, the F8 and all blocks. */
 bool limn_dtype_is_float(limn_dtype dtype);
 
-/* The narrowest of F16, BF16 and F32 that holds every number of the type as limn reads it: F16 for
- * itself and the F8, BF16 for itself, else F32. */
+/* The narrowest of F16, BF16, Q8_0 and F32 that holds every number of the type as limn reads it:
+ * F16 for itself and the F8, BF16 for itself, Q8_0 for itself, Q4_0 and Q5_0; else F32. */
 limn_dtype limn_dtype_narrow(limn_dtype dtype);
 
 struct limn_tensor;
@@ -159,6 +159,11 @@ limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t coun
 /* Likewise as the bits of its limn_dtype_narrow, where that is F16 or BF16; exact. */
 limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
                                   uint16_t *out, limn_error *err);
+
+/* Likewise as Q8_0's integers and, for each 32 of them, a scale's float16 bits, where that is the
+ * type's limn_dtype_narrow; first and count are multiples of 32. */
+limn_status limn_tensor_read_q8(const limn_tensor *t, uint64_t first, uint64_t count, int8_t *out,
+                                uint16_t *scale, limn_error *err);
 
 /* Reads `bytes` bytes from byte `at` of a tensor on, as they are stored; fails likewise. */
 limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t bytes, void *out,

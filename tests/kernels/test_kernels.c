@@ -514,6 +514,32 @@ static void test_halves(void **state) {
     }
 }
 
+/* Every integer and every sign of scale, subnormal ones too; a product of NaN is one. */
+static void test_q8(void **state) {
+    (void)state;
+    static const uint16_t scales[] = {0, 0x8000, 1, 0x83ff, 0x2e66, 0xb555, 0x7bff, 0x7c00, 0x7e00};
+    enum { SCALES = sizeof scales / sizeof *scales, LINES = 256 };
+    for (int i = 0; i < level_count(); i++) {
+        const limn_kernels *k = level_at(i);
+        const size_t panel = (size_t)k->panel;
+        guarded x = guarded_take(LINES * panel, 1);
+        guarded scale = guarded_take(panel, sizeof(float));
+        guarded out = guarded_take(LINES * panel, sizeof(float));
+        for (size_t j = 0; j < LINES * panel; j++) x.b[j] = (int8_t)(j / panel + j);
+        for (size_t j = 0; j < panel; j++) scale.f[j] = half_of(scales[j % SCALES]);
+        k->from_q8(x.b, scale.f, LINES, out.f);
+        for (size_t j = 0; j < LINES * panel; j++) {
+            float want = (float)x.b[j] * scale.f[j % panel];
+            if (floats_differ(&want, out.f + j, 1) == 0)
+                fail_msg("%s: %d x %a is %a", k->level, x.b[j], (double)scale.f[j % panel],
+                         (double)out.f[j]);
+        }
+        guarded_free(&x);
+        guarded_free(&scale);
+        guarded_free(&out);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
@@ -529,6 +555,7 @@ int main(void) {
         cmocka_unit_test(test_layer_norm),
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_q8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,8 @@
  * is one thread's read() of 1 MB at a time to the file's end, loading is limn_model_open to its
  * return, when a picture can be begun. The hash is found after that, beside the drawing; how long
  * it takes then is told too. On a machine that does other work the times say little: the
- * processor's are there to be compared. Forms that take more memory than their file (GGUF's q8_0
- * becomes float32) are held against the bound of memory only. */
+ * processor's are there to be compared. GGUF's q8_0, of which more than copying is to be done, is
+ * held against the bound of memory only. */
 #include <fcntl.h>
 #include <fts.h>
 #include <setjmp.h>
@@ -287,8 +287,6 @@ static bool every_container(published which, const char *name, int runs) {
     good = measure(&(container){"the same with a LoRA", ldm, lora, runs, false}) && good;
     discard(lora);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        /* It would take 12 GB of memory as float32. */
-        if (which == PUBLISHED_SDXL && !forms[i].timed) continue;
         snprintf(other, sizeof other, "%s/%s", folder, forms[i].ending);
         const bool made = convert(ldm, other, forms[i].type);
         good =

@@ -42,7 +42,7 @@ static guarded run_at(layer_case *c, const limn_kernels *k, int threads, bool ha
     limn_error err;
     limn_loader ld = {.k = k,
                       .arena = &plan,
-                      .tensors = weights_tensors(c->file),
+                      .tensors = c->tensors ? c->tensors : weights_tensors(c->file),
                       .keep_half = half,
                       .err = &err};
     c->load(c, &ld);

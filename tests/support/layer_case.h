@@ -18,9 +18,10 @@ struct layer_case {
     void (*load)(layer_case *c, limn_loader *ld);
     void (*run)(layer_case *c, limn_exec *e, float *out);
     weights_file *file;
-    const void *shape; /* the test's own */
-    void *loaded;      /* the test's own */
-    double *want;      /* [count] what is right */
+    const limn_tensors *tensors; /* instead of the file's, where not NULL */
+    const void *shape;           /* the test's own */
+    void *loaded;                /* the test's own */
+    double *want;                /* [count] what is right */
     size_t count;
     double tolerance; /* 0: LAYER_TOLERANCE */
 };

@@ -24,6 +24,10 @@ static void fold(float *sum, const float *more, const float *offset, int rows,
     limn_plain_fold(sum, more, offset, rows, LIMN_C_PANEL, a);
 }
 
+static void from_q8(const int8_t *x, const float *scale, int lines, float *out) {
+    limn_plain_from_q8(x, scale, lines, LIMN_C_PANEL, out);
+}
+
 const limn_kernels limn_kernels_c = {
     .level = "c",
     .tile_rows = LIMN_C_ROWS,
@@ -47,6 +51,7 @@ const limn_kernels limn_kernels_c = {
     .winograd_output = limn_plain_winograd_output,
     .from_f16 = limn_plain_from_f16,
     .from_bf16 = limn_plain_from_bf16,
+    .from_q8 = from_q8,
     .combine = limn_plain_combine,
     .peak_f32 = {"fmaf", 2.0 * LIMN_PEAK_CHAINS, limn_plain_peak_f32},
     .peak_int8 = peak_int8,

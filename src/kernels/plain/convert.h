@@ -1,4 +1,4 @@
-/* float16 and bfloat16 to float32: exact, so any way of doing it is the same. */
+/* float16, bfloat16 and Q8_0 to float32: exact, so any way of doing it is the same. */
 #ifndef LIMN_KERNELS_PLAIN_CONVERT_H
 #define LIMN_KERNELS_PLAIN_CONVERT_H
 
@@ -22,6 +22,13 @@ static void limn_plain_from_f16(const uint16_t *x, size_t n, float *out) {
 /* bfloat16 is the upper half of a float32. */
 static void limn_plain_from_bf16(const uint16_t *x, size_t n, float *out) {
     for (size_t i = 0; i < n; i++) out[i] = limn_float_of((uint32_t)x[i] << 16);
+}
+
+/* Lines of `panel` integers, each times its column's scale: eleven bits by eight, so exact. */
+static inline void limn_plain_from_q8(const int8_t *restrict x, const float *restrict scale,
+                                      int lines, int panel, float *restrict out) {
+    for (int l = 0; l < lines; l++, x += panel, out += panel)
+        for (int j = 0; j < panel; j++) out[j] = (float)x[j] * scale[j];
 }
 
 #endif

@@ -29,6 +29,10 @@ static void fold(float *sum, const float *more, const float *offset, int rows,
     limn_plain_fold(sum, more, offset, rows, PANEL, a);
 }
 
+static void from_q8(const int8_t *x, const float *scale, int lines, float *out) {
+    limn_plain_from_q8(x, scale, lines, PANEL, out);
+}
+
 /* What both tables have. */
 #define SAME                                                                                       \
     .level = TEXT(LIMN_LEVEL), .tile_rows = ROWS, .panel = PANEL, .tile = limn_simd_tile,          \
@@ -38,7 +42,7 @@ static void fold(float *sum, const float *more, const float *offset, int rows,
     .layer_norm = limn_simd_layer_norm, .column_sums = limn_plain_column_sums,                     \
     .scale_shift = limn_plain_scale_shift, .winograd_input = limn_simd_winograd_input,             \
     .winograd_weights = limn_simd_winograd_weights, .winograd_output = limn_simd_winograd_output,  \
-    .from_f16 = limn_simd_from_f16, .from_bf16 = limn_simd_from_bf16,                              \
+    .from_f16 = limn_simd_from_f16, .from_bf16 = limn_simd_from_bf16, .from_q8 = from_q8,          \
     .peak_f32 = {"fma", F32_OPS, limn_simd_peak_f32}, .peak_int8 = limn_simd_peak_int8
 
 const limn_kernels PASTE(limn_kernels_, LIMN_LEVEL, ) = {

@@ -1,0 +1,124 @@
+/* Linear layers over GGUF's blocks of 32 integers with a scale, kept as they are or as float32: the
+ * same bits, at every level, on any number of threads; and right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/gguf.h"
+#include "support/guarded.h"
+#include "support/layer_case.h"
+
+/* Layers of one input, made one matrix; columns of a panel belong to two of them. */
+enum { PARTS = 3, N = 21, ROWS = 7, K_MOST = 320 };
+
+static const char *const parts[PARTS] = {"to_q", "to_k", "to_v"};
+
+/* What the layers are stored in, by the names of limn and the numbers of ggml, and what becomes of
+ * the matrix. */
+typedef struct stored {
+    const char *what;
+    int k;
+    limn_dtype type[PARTS], kept;
+} stored;
+
+static const stored cases[] = {
+    {"Q8_0, one block", 32, {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0}, LIMN_Q8_0},
+    {"Q8_0, more than a tile's depth", 320, {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0}, LIMN_Q8_0},
+    {"Q4_0, Q5_0 and Q8_0", 96, {LIMN_Q4_0, LIMN_Q5_0, LIMN_Q8_0}, LIMN_Q8_0},
+    {"Q8_0 beside float16", 64, {LIMN_Q8_0, LIMN_F16, LIMN_Q8_0}, LIMN_F32},
+    {"Q4_1, which has minima", 64, {LIMN_Q4_1, LIMN_Q4_1, LIMN_Q4_1}, LIMN_F32},
+};
+
+/* A layer's case: its input, and its weights as limn reads them. */
+typedef struct input {
+    const stored *s;
+    float x[ROWS * K_MOST], w[PARTS * N * K_MOST];
+} input;
+
+static void load(layer_case *c, limn_loader *ld) {
+    const input *in = c->shape;
+    limn_matrix *m = c->loaded;
+    *m = limn_load_linears(ld, "", parts, PARTS, N, in->s->k, false);
+    assert_int_equal(m->kept, ld->keep_half ? in->s->kept : LIMN_F32);
+}
+
+static void run(layer_case *c, limn_exec *e, float *out) {
+    const input *in = c->shape;
+    limn_linear_run(e, c->loaded, in->x, (size_t)in->s->k, ROWS, NULL, out);
+}
+
+/* A tensor of blocks, or of float16, of random bytes; every scale and number is in [2^-8, 1). */
+static void add_tensor(gguf *g, uint64_t *random, const char *part, limn_dtype type, int k) {
+    const uint64_t shape[2] = {N, (uint64_t)k};
+    const size_t bytes = limn_dtype_bytes(type);
+    const size_t size = (size_t)(N * k) / limn_dtype_block(type) * bytes;
+    uint8_t *data = malloc(size);
+    uint32_t number;
+    char name[40];
+    assert_non_null(data);
+    assert_true(limn_dtype_ggml(type, &number));
+    for (size_t i = 0; i < size; i++) data[i] = (uint8_t)(random_bits(random) >> 24);
+    for (size_t at = 0; at < size; at += bytes) {
+        data[at + 1] = (uint8_t)(0x1c + data[at + 1] % 0x20);
+        if (type == LIMN_Q4_1) data[at + 3] = data[at + 1];
+    }
+    snprintf(name, sizeof name, "%s.weight", part);
+    gguf_tensor(g, name, 2, shape, number, data, size);
+    free(data);
+}
+
+static void check(const stored *s, uint64_t *random) {
+    gguf g = {0};
+    size_t size;
+    limn_tensors *tensors;
+    limn_error err;
+    limn_matrix m;
+    input *in = calloc(1, sizeof *in);
+    assert_non_null(in);
+    in->s = s;
+    for (int p = 0; p < PARTS; p++) add_tensor(&g, random, parts[p], s->type[p], s->k);
+    uint8_t *bytes = gguf_finish(&g, &size);
+    const limn_source source = limn_source_of("test", bytes, size);
+    if (limn_gguf_read(&source, &tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
+    random_fill(random, NUMBERS_PLAIN, in->x, (size_t)(ROWS * s->k));
+    for (int p = 0; p < PARTS; p++) {
+        char name[40];
+        snprintf(name, sizeof name, "%s.weight", parts[p]);
+        const limn_tensor *t = limn_tensors_find(tensors, name);
+        assert_int_equal(limn_tensor_read(t, 0, t->count, in->w + p * N * s->k, &err), LIMN_OK);
+    }
+    layer_case c = {.what = s->what,
+                    .load = load,
+                    .run = run,
+                    .tensors = tensors,
+                    .shape = in,
+                    .loaded = &m,
+                    .count = (size_t)ROWS * PARTS * N};
+    c.want = layer_doubles(c.count);
+    for (size_t i = 0; i < c.count; i++)
+        for (int j = 0; j < s->k; j++)
+            c.want[i] += (double)in->x[i / (PARTS * N) * (size_t)s->k + (size_t)j] *
+                         (double)in->w[i % (PARTS * N) * (size_t)s->k + (size_t)j];
+    layer_case_check(&c);
+    free(c.want);
+    limn_tensors_free(tensors);
+    free(bytes);
+    free(in);
+}
+
+static void test_blocks(void **state) {
+    (void)state;
+    uint64_t random = 11;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i], &random);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
