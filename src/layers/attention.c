@@ -155,6 +155,6 @@ void limn_attention_run(limn_exec *e, const float *q, size_t q_stride, int token
     w.lanes = all < LANES_MOST ? (int)all : LANES_MOST;
     w.scores =
         limn_arena_floats(e->ws, (size_t)w.lanes * (size_t)w.block_rows * (size_t)keys->tokens);
-    if (limn_exec_goes_on(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
+    limn_exec_loop(e, w.lanes, attention_task, &w);
     limn_arena_release(e->ws, mark);
 }

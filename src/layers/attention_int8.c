@@ -239,6 +239,6 @@ void limn_attention_run_int8(limn_exec *e, const float *q, size_t q_stride, int 
     w.lanes = limn_least(keys->n * keys->heads * w.blocks, LANES_MOST);
     w.scratch = limn_arena_take(e->ws, (size_t)w.lanes, sizeof *w.scratch);
     take_scratch(e, &w);
-    if (limn_exec_goes_on(e)) limn_team_loop(e->team, w.lanes, attention_task, &w);
+    limn_exec_loop(e, w.lanes, attention_task, &w);
     limn_arena_release(e->ws, mark);
 }

@@ -173,7 +173,8 @@ typedef struct limn_exec {
     limn_arena *ws;
     limn_team *team;          /* NULL: the caller alone */
     double flop;              /* multiplications and additions so far, in products and attention */
-    bool (*stop)(void *user); /* asked before each layer, on the calling thread; NULL = never */
+    bool (*stop)(void *user); /* asked before each layer and within long ones, on the calling
+                                 thread; NULL = never */
     void *user;               /* handed to it */
     bool stopped;             /* it said yes: what was computed since means nothing */
 } limn_exec;
@@ -191,6 +192,10 @@ static inline bool limn_exec_goes_on(limn_exec *e) {
     if (!e->stopped && e->stop) e->stopped = e->stop(e->user);
     return !e->stopped;
 }
+
+/* The loop of a layer that may take long, which is not begun where the layer is not to be computed:
+ * stop is asked between tasks too, and those that are left then are not done. */
+void limn_exec_loop(limn_exec *e, int tasks, void (*task)(void *ctx, int i), void *ctx);
 
 /* A map of activations [n, h, w, c]. */
 typedef struct limn_map {

@@ -28,6 +28,8 @@
 #define GATES_STRIDE  (GATED_COLUMNS + LIMN_PANEL_MOST)
 /* Multiply-adds below which threads cost more than they bring. */
 #define SERIAL_WORK 65536.0
+/* Multiply-adds from which one may be asked to stop within: some hundredths of a second. */
+#define LONG_WORK 1e9
 
 const float limn_zeros[LIMN_CHANNELS_MOST];
 
@@ -303,7 +305,9 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     }
     k.step = w->int8 ? e->k->tile_i8_rows : e->k->tile_rows;
     k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
-    if (limn_exec_goes_on(e))
+    if (size >= LONG_WORK)
+        limn_exec_loop(e, cut(&k), run_task, &k);
+    else if (limn_exec_goes_on(e))
         limn_team_loop(size < SERIAL_WORK ? NULL : e->team, cut(&k), run_task, &k);
     limn_arena_release(e->ws, mark);
 }

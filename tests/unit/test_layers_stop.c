@@ -1,0 +1,92 @@
+/* Who wants to stop does not wait for the end of a long layer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "layers/layers.h"
+#include "support/guarded.h"
+
+/* The second time it is asked, and ever after, it says yes. */
+static bool stop(void *user) {
+    return ++*(int *)user >= 2;
+}
+
+/* Runs a layer that writes out[count]: it is left behind its first tasks, with one thread and with
+ * two, and the work that was left is not done. */
+typedef struct long_layer {
+    void (*run)(limn_exec *e, float *out);
+    size_t count;
+} long_layer;
+
+static void run_body(void *ctx, limn_team *team) {
+    const long_layer *l = ctx;
+    limn_arena ws;
+    limn_error err;
+    int asked = 0;
+    guarded out = guarded_take(l->count, sizeof(float)), before = guarded_take(1, sizeof(float));
+    assert_int_equal(limn_arena_open(&ws, (size_t)64 << 20, &err), LIMN_OK);
+    limn_exec e = {.k = limn_kernels_pick(), .ws = &ws, .team = team, .stop = stop, .user = &asked};
+    l->run(&e, out.f);
+    assert_true(e.stopped);
+    assert_true(asked >= 2);
+    assert_memory_equal(&out.f[l->count - 1], before.f, sizeof(float)); /* the last is untouched */
+    limn_arena_close(&ws);
+    guarded_free(&out);
+    guarded_free(&before);
+}
+
+static void check(long_layer l) {
+    for (int threads = 1; threads <= 2; threads++) limn_team_run(threads, run_body, &l);
+}
+
+enum { ROWS = 8192, WIDE = 384 };
+
+static void product(limn_exec *e, float *out) {
+    float *x = calloc((size_t)ROWS * WIDE, sizeof *x), *w = calloc((size_t)WIDE * WIDE, sizeof *w);
+    assert_true(x && w);
+    const limn_matrix m = {.n = WIDE, .k = WIDE, .packed = w};
+    limn_linear_run(e, &m, x, WIDE, ROWS, NULL, out);
+    free(w);
+    free(x);
+}
+
+enum { TOKENS = 2048, HEADS = 2, D = 32 };
+
+static void attend(limn_exec *e, float *out, bool int8) {
+    float *x = calloc((size_t)TOKENS * HEADS * D, sizeof *x);
+    int asked = -1000; /* packing is not what is looked at */
+    void *user = e->user;
+    assert_non_null(x);
+    e->user = &asked;
+    limn_keys keys =
+        int8 ? limn_keys_take_int8(e, 1, TOKENS, HEADS, D) : limn_keys_take(e, 1, TOKENS, HEADS, D);
+    limn_keys_pack(e, x, x, HEADS * D, &keys);
+    e->user = user;
+    limn_attention_run(e, x, HEADS * D, TOKENS, &keys, false, out);
+    free(x);
+}
+
+static void attention(limn_exec *e, float *out) {
+    attend(e, out, false);
+}
+
+static void attention_int8(limn_exec *e, float *out) {
+    attend(e, out, true);
+}
+
+static void long_layers_are_left(void **state) {
+    (void)state;
+    check((long_layer){product, (size_t)ROWS * WIDE});
+    check((long_layer){attention, (size_t)TOKENS * HEADS * D});
+    check((long_layer){attention_int8, (size_t)TOKENS * HEADS * D});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_layers_are_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
