@@ -163,8 +163,8 @@ $(BUILD)/libraries:
 demo:
 	@tools/setup build
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	./limn "a lighthouse on a floating island in the clouds" --seed 1 --force -o lighthouse.png
-	@echo "The picture is lighthouse.png, in this folder."
+	./limn "a panda on a yellow background" --seed 6 --force -o panda.png
+	@echo "The picture is panda.png, in this folder."
 
 test:
 	@tools/setup test

@@ -6,12 +6,12 @@
  *
  *     limn_request request;
  *     limn_request_defaults(model, &request);          // the model's own size, steps, guidance
- *     request.prompt = "a lighthouse on a floating island in the clouds";
+ *     request.prompt = "a panda on a yellow background";
  *     request.seed = 7;
  *
  *     limn_picture *picture;
  *     if (limn_render(model, &request, NULL, &picture, &error) != LIMN_OK) ...
- *     limn_picture_save(picture, "lighthouse.png", 0, &error);
+ *     limn_picture_save(picture, "panda.png", 0, &error);
  *     limn_picture_free(picture);
  *     limn_model_close(model);
  *
