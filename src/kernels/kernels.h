@@ -5,9 +5,9 @@
  *
  * Every level (c, avx2, avx512, neon) fills the same table, and every entry gives the same bits at
  * every level (docs/numerics.md). How that is had:
- *   - The matrix tile, Winograd's transforms and the reading of float16 are written in the few
- * vector operations of simd/vec.h, once for all levels. c/tile.h, plain/winograd.h and
- * plain/convert.h are their specification.
+ *   - The matrix tile, Winograd's transforms and the reading of float16 and bfloat16 are written in
+ *     the few vector operations of simd/vec.h, once for all levels. c/tile.h, plain/winograd.h and
+ *     plain/convert.h are their specification.
  *   - Everything else is plain C (plain/) in which each operation is either exact, or rounded once
  *     by IEEE 754: +, -, x, /, sqrt, fmaf. It is compiled once for each level, with that level's
  *     instructions; a compiler may then vectorise it but, without contraction or fast-math, may not

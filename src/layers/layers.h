@@ -24,15 +24,17 @@
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 or bfloat16
  * that is converted, exactly, block by block as it is used: which of them changes no bit of any
- * result. Nor do GGUF's Q8_0: [k][panel] integers, each 32 lines with a scale for every column.
+ * result. GGUF's Q8_0 change none either: [k][panel] integers, each 32 lines with a scale
+ * for every column.
  * Or they are int8, each output with a scale: then panels are [k / 4][panel][4], with zeros behind
  * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
     const float *packed;  /* NULL where the numbers are in `half` or `i8` */
     const uint16_t *half; /* 16 bits each, of the type `kept` */
-    const int8_t *q8;     /* integers, and what a 1 is worth: [k / 32][panel], float16 bits */
-    const uint16_t *q8_scale;
+    const int8_t *q8;     /* Q8_0's integers */
+    const uint16_t
+        *q8_scale;        /* what a 1 of them is worth: [k / 32][panel] of each panel, float16 */
     limn_dtype kept;      /* LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_Q8_0; not where they are int8 */
     bool int8;            /* whether they are in `i8`: known before there is memory for them */
     const int8_t *i8;     /* -127 to 127 */
@@ -111,7 +113,7 @@ typedef struct limn_loader {
     limn_invention *invention; /* NULL: from `tensors`; else they are not looked at */
     const limn_loras *loras;   /* what is added to tensors as they are packed; NULL = nothing */
     limn_fault_list *faults;   /* NULL: the first fault ends the pass */
-    bool keep_half;            /* matrices stored as float16, bfloat16, Q8_0 stay so */
+    bool keep_narrow;          /* matrices stored as float16, bfloat16, Q8_0 stay so */
     bool int8;                 /* matrices become int8 where their shape suits it */
     int int8_count;            /* how many did in this pass */
     limn_pack_job *jobs;       /* [jobs_room], NULL in the measuring pass */

@@ -114,7 +114,7 @@ bool limn_load_has(const limn_loader *ld, const char *name) {
 /* What the numbers of a matrix or table of that name may stay. Merged ones are rounded to float16
  * where they were float16, and float32 otherwise (layers/merge.h). */
 static limn_dtype kept_as(const limn_loader *ld, const char *name) {
-    if (!ld->keep_half) return LIMN_F32;
+    if (!ld->keep_narrow) return LIMN_F32;
     if (ld->invention) return LIMN_F16;
     const limn_tensor *t = limn_tensors_find(ld->tensors, name);
     const limn_dtype narrow = t ? limn_dtype_narrow(t->dtype) : LIMN_F32;

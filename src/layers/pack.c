@@ -32,7 +32,7 @@ typedef struct packing {
 
 /* Numbers [from, from + count) of the tensor go to number `to` of the window. */
 static limn_status read_run(const packing *p, uint64_t from, size_t count, size_t to) {
-    if (p->half) return limn_tensor_read_half(p->job->tensor, from, count, p->half + to, p->err);
+    if (p->half) return limn_tensor_read_narrow(p->job->tensor, from, count, p->half + to, p->err);
     return limn_tensor_read(p->job->tensor, from, count, p->floats + to, p->err);
 }
 
@@ -280,7 +280,7 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
 static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const limn_tensor *t = job->tensor;
-    if (job->n0 < 0 && job->half) return limn_tensor_read_half(t, 0, t->count, job->half, err);
+    if (job->n0 < 0 && job->half) return limn_tensor_read_narrow(t, 0, t->count, job->half, err);
     if (job->n0 < 0) return limn_tensor_read(t, 0, t->count, job->to, err);
     if (job->i8 && t->rotated) return limn_pack_int8_stored(kernels, job, err);
     if (job->q8) return limn_pack_q8(kernels, job, err);

@@ -136,7 +136,7 @@ static limn_status measure(limn_loader *ld, const configs *c, limn_model *m, lim
         limn_arena plan = limn_arena_measure();
         ld->arena = &plan;
         status = load_parts(ld, c, m, w);
-        ld->keep_half = w->text + w->unet + w->vae > LIMN_HALF_FROM;
+        ld->keep_narrow = w->text + w->unet + w->vae > LIMN_NARROW_FROM;
         w->bytes = plan.peak;
     }
     ld->arena = NULL;

@@ -13,9 +13,9 @@
 
 #include <string.h>
 
-/* Numbers from which matrices stored as float16 stay so: half the memory, at the price of
- * converting them as they are used. */
-#define LIMN_HALF_FROM ((uint64_t)100000000)
+/* Numbers from which matrices that are stored narrowly (layers.h, `kept`) stay so: less memory, at
+ * the price of converting them as they are used. */
+#define LIMN_NARROW_FROM ((uint64_t)100000000)
 
 /* Text encoders that a model may have: SDXL has two. */
 #define LIMN_ENCODERS_MOST 2

@@ -26,7 +26,7 @@ limn_status limn_open_measure(limn_opening *o, size_t *bytes) {
     o->loader = (limn_loader){.k = o->m->kernels,
                               .arena = &plan,
                               .loras = o->m->loras,
-                              .keep_half = limn_folder_parameters(o->folder) > LIMN_HALF_FROM,
+                              .keep_narrow = limn_folder_parameters(o->folder) > LIMN_NARROW_FROM,
                               .err = o->err};
     limn_status status = load_parts(o);
     if (status == LIMN_OK && o->m->int8 && o->loader.int8_count == 0)

@@ -134,8 +134,8 @@ limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t coun
     return status == LIMN_OK && t->rotated ? rotate_back(t, first, count, out, err) : status;
 }
 
-limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
-                                  uint16_t *out, limn_error *err) {
+limn_status limn_tensor_read_narrow(const limn_tensor *t, uint64_t first, uint64_t count,
+                                    uint16_t *out, limn_error *err) {
     limn_status status = check_range(t, first, count, err);
     if (status != LIMN_OK) return status;
     return (t->transposed ? turned : in_order)(t, first, count, true, out, err);

@@ -157,8 +157,8 @@ limn_status limn_tensor_read(const limn_tensor *t, uint64_t first, uint64_t coun
                              limn_error *err);
 
 /* Likewise as the bits of its limn_dtype_narrow, where that is F16 or BF16; exact. */
-limn_status limn_tensor_read_half(const limn_tensor *t, uint64_t first, uint64_t count,
-                                  uint16_t *out, limn_error *err);
+limn_status limn_tensor_read_narrow(const limn_tensor *t, uint64_t first, uint64_t count,
+                                    uint16_t *out, limn_error *err);
 
 /* Likewise as Q8_0's integers and, for each 32 of them, a scale's float16 bits, where that is the
  * type's limn_dtype_narrow; first and count are multiples of 32. */

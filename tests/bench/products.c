@@ -112,8 +112,8 @@ static double time_call(const bench *b, const limn_kernels *k, int threads, cons
     half = half && !attends;
     float *packed = half ? NULL : fill(weights), *bias = fill((size_t)s->out_c);
     uint16_t *bits = half ? fill_half(weights) : NULL;
-    c.matrix =
-        (limn_matrix){.n = s->out_c, .k = depth, .packed = packed, .half = bits, .bias = bias};
+    c.matrix = (limn_matrix){
+        .n = s->out_c, .k = depth, .packed = packed, .half = bits, .kept = LIMN_F16, .bias = bias};
     c.keys = (limn_keys){.k = packed,
                          .v = packed + batch,
                          .n = s->n,

@@ -36,14 +36,14 @@ static void run_body(void *ctx, limn_team *team) {
     limn_arena_close(&ws);
 }
 
-/* The case with its weights packed for that level, float16 kept or not; counts, then packs. */
-static guarded run_at(layer_case *c, const limn_kernels *k, int threads, bool half) {
+/* The case with its weights packed for that level, narrow types kept or not; counts, then packs. */
+static guarded run_at(layer_case *c, const limn_kernels *k, int threads, bool narrow) {
     limn_arena plan = limn_arena_measure(), weights;
     limn_error err;
     limn_loader ld = {.k = k,
                       .arena = &plan,
                       .tensors = c->tensors ? c->tensors : weights_tensors(c->file),
-                      .keep_half = half,
+                      .keep_narrow = narrow,
                       .err = &err};
     c->load(c, &ld);
     if (ld.status != LIMN_OK) fail_msg("%s: %s", c->what, err.text);

@@ -16,11 +16,13 @@ enum { TENSORS_MOST = 40, NAME_BYTES = 160 };
 
 struct weights_file {
     uint64_t *random;
+    bool fixed; /* all tensors are of one type from here on, which is: */
+    limn_dtype type;
     struct {
         char name[NAME_BYTES];
         int rank, shape[4];
         size_t count;
-        enum { F32, F16, BF16 } type; /* that it is stored in, in turn */
+        limn_dtype type;
         float *values;
     } tensor[TENSORS_MOST];
     int count;
@@ -37,20 +39,26 @@ weights_file *weights_make(uint64_t *random) {
     return f;
 }
 
+void weights_store(weights_file *f, limn_dtype type) {
+    f->fixed = true;
+    f->type = type;
+}
+
 void weights_add(weights_file *f, const char *name, int rank, const int *shape) {
     assert_true(f->count < TENSORS_MOST && rank <= 4 && !f->tensors);
     int i = f->count++;
     snprintf(f->tensor[i].name, sizeof f->tensor[i].name, "%s", name);
     f->tensor[i].rank = rank;
-    f->tensor[i].type = (unsigned)i % 3;
+    static const limn_dtype turns[] = {LIMN_F32, LIMN_F16, LIMN_BF16};
+    f->tensor[i].type = f->fixed ? f->type : turns[i % 3];
     size_t count = 1;
     for (int d = 0; d < rank; d++) count *= (size_t)(f->tensor[i].shape[d] = shape[d]);
     f->tensor[i].count = count;
     float *v = f->tensor[i].values = malloc(count * sizeof *v);
     assert_non_null(v);
     random_fill(f->random, NUMBERS_PLAIN, v, count);
-    const float steps = f->tensor[i].type == BF16 ? 128 : 512; /* those to 2 have all types */
-    for (size_t k = 0; k < count && f->tensor[i].type != F32; k++)
+    const float steps = f->tensor[i].type == LIMN_BF16 ? 128 : 512; /* those to 2 have all types */
+    for (size_t k = 0; k < count && f->tensor[i].type != LIMN_F32; k++)
         v[k] = rintf(v[k] * steps) / steps;
 }
 
@@ -85,10 +93,9 @@ const limn_tensors *weights_tensors(weights_file *f) {
     header[0] = '{';
     size_t at = 1, data = 0;
     for (int i = 0; i < f->count; i++) {
-        static const char *const types[] = {"F32", "F16", "BF16"};
-        size_t bytes = f->tensor[i].count * (f->tensor[i].type == F32 ? 4 : 2);
+        size_t bytes = f->tensor[i].count * limn_dtype_bytes(f->tensor[i].type);
         at += (size_t)snprintf(header + at, room - at, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
-                               i ? "," : "", f->tensor[i].name, types[f->tensor[i].type]);
+                               i ? "," : "", f->tensor[i].name, limn_dtype_name(f->tensor[i].type));
         for (int d = 0; d < f->tensor[i].rank; d++)
             at += (size_t)snprintf(header + at, room - at, "%s%d", d ? "," : "",
                                    f->tensor[i].shape[d]);
@@ -107,8 +114,8 @@ const limn_tensors *weights_tensors(weights_file *f) {
     for (int i = 0; i < f->count; i++)
         for (size_t k = 0; k < f->tensor[i].count; k++) {
             const float v = f->tensor[i].values[k];
-            const uint16_t h = f->tensor[i].type == BF16 ? brain_of(v) : half_of(v);
-            const bool wide = f->tensor[i].type == F32;
+            const uint16_t h = f->tensor[i].type == LIMN_BF16 ? brain_of(v) : half_of(v);
+            const bool wide = f->tensor[i].type == LIMN_F32;
             memcpy(to, wide ? (const void *)&v : &h, wide ? sizeof v : sizeof h);
             to += wide ? sizeof v : sizeof h;
         }

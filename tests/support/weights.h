@@ -10,8 +10,12 @@ typedef struct weights_file weights_file;
 /* An empty file. *random is drawn from by weights_add, and must live as long. */
 weights_file *weights_make(uint64_t *random);
 
-/* Adds a tensor of random numbers from -2 to 2, of float16 by turns with float32. rank 0 to 4.
- * Fails the test where there is no room. */
+/* What is added from here on is stored as that: LIMN_F32, LIMN_F16 or LIMN_BF16. Before, they take
+ * turns in this order. */
+void weights_store(weights_file *f, limn_dtype type);
+
+/* Adds a tensor of random numbers from -2 to 2 that its type can hold. rank 0 to 4. Fails the test
+ * where there is no room. */
 void weights_add(weights_file *f, const char *name, int rank, const int *shape);
 
 /* What was added under that name, as float32. Fails the test where nothing was. */

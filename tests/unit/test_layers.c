@@ -20,8 +20,12 @@ typedef struct linear_shape {
     int rows, n, k, parts; /* parts: how many layers of n / parts are put together */
     bool bias, own_bias, residual, gated;
     limn_activation act;
+    limn_dtype stored;
     const float *x, *own, *kept; /* x's rows are k + 3 apart */
 } linear_shape;
+
+/* What cases' weights are stored in, by turns. */
+static const limn_dtype types[] = {LIMN_F32, LIMN_F16, LIMN_BF16};
 
 static void load_linear(layer_case *c, limn_loader *ld) {
     static const char *const names[] = {"q", "k", "v"};
@@ -29,6 +33,7 @@ static void load_linear(layer_case *c, limn_loader *ld) {
     limn_matrix *m = c->loaded;
     *m = s->parts == 1 ? limn_load_linear(ld, "q", s->n, s->k, s->bias)
                        : limn_load_linears(ld, "", names, s->parts, s->n / s->parts, s->k, s->bias);
+    assert_int_equal(m->kept, ld->keep_narrow ? s->stored : LIMN_F32);
 }
 
 static void run_linear(layer_case *c, limn_exec *e, float *out) {
@@ -78,6 +83,7 @@ static void check_linear(linear_shape s, uint64_t *random) {
     limn_matrix m;
     layer_case c = {.what = what, .load = load_linear, .run = run_linear, .shape = &s};
     c.file = weights_make(random);
+    weights_store(c.file, s.stored);
     for (int i = 0; i < s.parts; i++) {
         char name[] = {"qkv"[i], '.', 'w', 'e', 'i', 'g', 'h', 't', 0};
         weights_add(c.file, name, 2, (int[]){s.n / s.parts, s.k});
@@ -119,7 +125,11 @@ static void test_linear(void **state) {
          .act = LIMN_ACT_SILU,
          .residual = true},
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_linear(shapes[i], &random);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        linear_shape s = shapes[i];
+        s.stored = types[i % 3];
+        check_linear(s, &random);
+    }
 }
 
 /* ---- convolutions ---------------------------------------------------------------------------- */
@@ -131,13 +141,16 @@ typedef struct conv_shape {
     int up_h, up_w; /* 0: as they are */
     bool own_bias, residual;
     limn_activation act;
+    limn_dtype stored;
     const float *x, *own, *kept;
     int out_h, out_w;
 } conv_shape;
 
 static void load_conv(layer_case *c, limn_loader *ld) {
     const conv_shape *s = c->shape;
-    *(limn_conv *)c->loaded = limn_load_conv(ld, "conv", s->n, s->c, s->kernel, s->stride, s->pad);
+    limn_conv *conv = c->loaded;
+    *conv = limn_load_conv(ld, "conv", s->n, s->c, s->kernel, s->stride, s->pad);
+    assert_int_equal(conv->matrix.kept, ld->keep_narrow ? s->stored : LIMN_F32);
 }
 
 static void run_conv(layer_case *c, limn_exec *e, float *out) {
@@ -199,6 +212,7 @@ static void check_conv(conv_shape s, uint64_t *random) {
     s.own = s.own_bias ? own.f : NULL;
     s.kept = s.residual ? kept.f : NULL;
     c.file = weights_make(random);
+    weights_store(c.file, s.stored);
     weights_add(c.file, "conv.weight", 4, (int[]){s.n, s.c, s.kernel, s.kernel});
     weights_add(c.file, "conv.bias", 1, (int[]){s.n});
     c.loaded = &conv;
@@ -252,13 +266,52 @@ static void test_conv(void **state) {
         /* more than one block */
         {2, 70, 66, 32, 32, .kernel = 3, .pad = 1, .own_bias = true},
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_conv(shapes[i], &random);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        conv_shape s = shapes[i];
+        s.stored = types[i % 3];
+        check_conv(s, &random);
+    }
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+enum { ENTRIES = 5, D = 37 };
+
+static void load_table(layer_case *c, limn_loader *ld) {
+    limn_table *table = c->loaded;
+    *table = limn_load_table(ld, "table", ENTRIES, D);
+    assert_int_equal(table->kept, ld->keep_narrow ? *(const limn_dtype *)c->shape : LIMN_F32);
+}
+
+static void run_table(layer_case *c, limn_exec *e, float *out) {
+    if (limn_exec_measuring(e)) return;
+    for (size_t i = 0; i < ENTRIES; i++) limn_table_row(e->k, c->loaded, i, out + i * D);
+}
+
+static void test_table(void **state) {
+    (void)state;
+    uint64_t random = 33;
+    for (int i = 0; i < 3; i++) {
+        limn_table table;
+        layer_case c = {.what = "table", .load = load_table, .run = run_table, .shape = &types[i]};
+        c.loaded = &table;
+        c.count = (size_t)ENTRIES * D;
+        c.file = weights_make(&random);
+        weights_store(c.file, types[i]);
+        weights_add(c.file, "table", 2, (int[]){ENTRIES, D});
+        c.want = layer_doubles(c.count);
+        for (size_t k = 0; k < c.count; k++) c.want[k] = (double)weights_of(c.file, "table")[k];
+        layer_case_check(&c);
+        free(c.want);
+        weights_free(c.file);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,14 +181,13 @@ static const lora_case forms[] = {
     {"a whole difference of a convolution", 9, {{".diff", 4, {N, C, 3, 3}}}, whole},
 };
 
-/* What the layer is stored in: the types of a file's tensors, in turn (support/weights.h). */
+/* What the layer is stored in. */
 enum { WIDER, HALF, BRAIN, STORED };
 
 /* The model: the layer, stored so. */
 static weights_file *make_model(uint64_t *random, int taps, int stored) {
     weights_file *f = weights_make(random);
-    if (stored >= HALF) weights_add(f, "conv_in.weight", 1, &(int){4});
-    if (stored == BRAIN) weights_add(f, "conv_in.bias", 1, &(int){4});
+    weights_store(f, ((const limn_dtype[]){LIMN_F32, LIMN_F16, LIMN_BF16})[stored]);
     weights_add(f, LAYER ".weight", taps == 1 ? 2 : 4,
                 (const int[4]){N, C, 3, 3}); /* 3 x 3 only where the rank is 4 */
     return f;
@@ -284,7 +283,7 @@ static limn_matrix matrix_of(weights_file *model, const limn_loras *l) {
                       .arena = &plan,
                       .tensors = weights_tensors(model),
                       .loras = l,
-                      .keep_half = true};
+                      .keep_narrow = true};
     return limn_load_linear(&ld, LAYER, N, C, false);
 }
 
@@ -366,7 +365,7 @@ static void test_vectors(void **state) {
     const int n = N;
     weights_file *model = weights_make(&random), *lora = weights_make(&random);
     weights_add(model, LAYER ".weight", 4, (const int[4]){N, C, 3, 3});
-    weights_add(model, "conv_in.weight", 1, &n); /* so that the next is stored as float32 */
+    weights_store(model, LIMN_F32);
     weights_add(model, LAYER ".bias", 1, &n);
     weights_add(model, "conv_norm_out.bias", 1, &n);
     weights_add(model, "conv_norm_out.weight", 1, &n);
@@ -408,7 +407,7 @@ static void test_vectors(void **state) {
 static void test_several(void **state) {
     (void)state;
     uint64_t random = 2;
-    weights_file *model = make_model(&random, 9, false);
+    weights_file *model = make_model(&random, 9, WIDER);
     weights_file *a = make_lora(&random, &forms[2], false);
     weights_file *b = make_lora(&random, &forms[8], false);
     const limn_lora both[] = {{.path = weights_save(a), .scale = 1},

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "layers/product.h"
 #include "support/gguf.h"
 #include "support/guarded.h"
 #include "support/layer_case.h"
@@ -43,11 +44,23 @@ static void load(layer_case *c, limn_loader *ld) {
     const input *in = c->shape;
     limn_matrix *m = c->loaded;
     *m = limn_load_linears(ld, "", parts, PARTS, N, in->s->k, false);
-    assert_int_equal(m->kept, ld->keep_half ? in->s->kept : LIMN_F32);
+    assert_int_equal(m->kept, ld->keep_narrow ? in->s->kept : LIMN_F32);
+}
+
+/* Behind the last column of the last panel there are zeros. */
+static void check_margin(const limn_kernels *k, const limn_matrix *m) {
+    float room[LIMN_Q8_BLOCK * LIMN_PANEL_MOST];
+    const int panel = k->panel, used = m->n % panel;
+    for (int k0 = 0; k0 < m->k; k0 += LIMN_Q8_BLOCK) {
+        const float *lines = limn_matrix_panel(k, m, m->n / panel, k0, LIMN_Q8_BLOCK, room);
+        for (int i = 0; i < LIMN_Q8_BLOCK * panel; i++)
+            if (i % panel >= used) assert_true(lines[i] == 0);
+    }
 }
 
 static void run(layer_case *c, limn_exec *e, float *out) {
     const input *in = c->shape;
+    if (!limn_exec_measuring(e)) check_margin(e->k, c->loaded);
     limn_linear_run(e, c->loaded, in->x, (size_t)in->s->k, ROWS, NULL, out);
 }
 

@@ -225,7 +225,7 @@ static void every_f8_is_exact(void **state) {
             float got, through;
             uint16_t half;
             assert_int_equal(limn_tensor_read(&t, 0, 1, &got, NULL), LIMN_OK);
-            assert_int_equal(limn_tensor_read_half(&t, 0, 1, &half, NULL), LIMN_OK);
+            assert_int_equal(limn_tensor_read_narrow(&t, 0, 1, &half, NULL), LIMN_OK);
             const limn_source wider = limn_source_of("x", (const uint8_t *)&half, 2);
             const limn_tensor h = {.dtype = LIMN_F16, .source = &wider, .count = 1, .bytes = 2};
             assert_int_equal(limn_tensor_read(&h, 0, 1, &through, NULL), LIMN_OK);
@@ -258,7 +258,7 @@ static void transposed_tensors_turn_round(void **state) {
     assert_memory_equal(got, want, sizeof want);
     assert_int_equal(limn_tensor_read(&t, 3, 2, got, NULL), LIMN_OK);
     assert_memory_equal(got, want + 3, 2 * sizeof *want);
-    assert_int_equal(limn_tensor_read_half(&t, 0, 6, bits, NULL), LIMN_OK);
+    assert_int_equal(limn_tensor_read_narrow(&t, 0, 6, bits, NULL), LIMN_OK);
     for (int i = 0; i < 6; i++) assert_int_equal(bits[i], halves[(int)want[i] - 1]);
 
     uint64_t seed = 3;

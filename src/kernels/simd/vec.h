@@ -46,8 +46,17 @@ static inline vec vec_load_f16(const uint16_t *p) {
 #endif
 }
 static inline vec vec_load_bf16(const uint16_t *p) {
+#if defined(LIMN_SIMDE) /* likewise */
+    float both[VEC];
+    for (int i = 0; i < VEC; i += 8) {
+        const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p + i)));
+        _mm256_storeu_ps(both + i, _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16)));
+    }
+    return _mm512_loadu_ps(both);
+#else
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+#endif
 }
 static inline vec vec_all(const float *p) {
     return _mm512_set1_ps(*p);
