@@ -85,6 +85,13 @@ static uint16_t half_of(float x) {
     return (uint16_t)(sign | (exponent + 14) << 10 | ((int)(fraction * 2048) - 1024));
 }
 
+/* Writes a number that is one of the type's; returns where the next goes. */
+static uint8_t *put(uint8_t *to, limn_dtype type, float x) {
+    if (type == LIMN_F32) return (uint8_t *)memcpy(to, &x, sizeof x) + sizeof x;
+    const uint16_t bits = type == LIMN_BF16 ? brain_of(x) : half_of(x);
+    return (uint8_t *)memcpy(to, &bits, sizeof bits) + sizeof bits;
+}
+
 const limn_tensors *weights_tensors(weights_file *f) {
     if (f->tensors) return f->tensors;
     static const size_t room = TENSORS_MOST * (NAME_BYTES + 120);
@@ -112,13 +119,8 @@ const limn_tensors *weights_tensors(weights_file *f) {
     free(header);
     to += at;
     for (int i = 0; i < f->count; i++)
-        for (size_t k = 0; k < f->tensor[i].count; k++) {
-            const float v = f->tensor[i].values[k];
-            const uint16_t h = f->tensor[i].type == LIMN_BF16 ? brain_of(v) : half_of(v);
-            const bool wide = f->tensor[i].type == LIMN_F32;
-            memcpy(to, wide ? (const void *)&v : &h, wide ? sizeof v : sizeof h);
-            to += wide ? sizeof v : sizeof h;
-        }
+        for (size_t k = 0; k < f->tensor[i].count; k++)
+            to = put(to, f->tensor[i].type, f->tensor[i].values[k]);
     limn_error err;
     f->size = 8 + at + data;
     const limn_source source = limn_source_of("test", f->bytes, f->size);
