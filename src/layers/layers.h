@@ -24,23 +24,21 @@
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 or bfloat16
  * that is converted, exactly, block by block as it is used: which of them changes no bit of any
- * result. GGUF's Q8_0 change none either: [k][panel] integers, each 32 lines with a scale
- * for every column.
+ * result. Nor does GGUF's Q8_0: integers, and for every 32 lines a scale for each column.
  * Or they are int8, each output with a scale: then panels are [k / 4][panel][4], with zeros behind
  * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
-    const float *packed;  /* NULL where the numbers are in `half` or `i8` */
-    const uint16_t *half; /* 16 bits each, of the type `kept` */
-    const int8_t *q8;     /* Q8_0's integers */
-    const uint16_t
-        *q8_scale;        /* what a 1 of them is worth: [k / 32][panel] of each panel, float16 */
-    limn_dtype kept;      /* LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_Q8_0; not where they are int8 */
-    bool int8;            /* whether they are in `i8`: known before there is memory for them */
-    const int8_t *i8;     /* -127 to 127 */
-    const float *scale;   /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
-    const int32_t *start; /* [whole panels] -128 x the output's sum, for limn_tile_i8 */
-    const float *bias;    /* [n], or NULL */
+    const float *packed;      /* NULL where the numbers are in `half`, `q8` or `i8` */
+    const uint16_t *half;     /* 16 bits each, of the type `kept` */
+    const int8_t *q8;         /* Q8_0's integers; for each panel beside them: */
+    const uint16_t *q8_scale; /* [k / 32][panel] what a 1 is worth, float16 bits */
+    limn_dtype kept;          /* LIMN_F32, F16, BF16 or Q8_0; of no meaning where int8 */
+    bool int8;                /* whether they are in `i8`: known before there is memory for them */
+    const int8_t *i8;         /* -127 to 127 */
+    const float *scale;       /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
+    const int32_t *start;     /* [whole panels] -128 x the output's sum, for limn_tile_i8 */
+    const float *bias;        /* [n], or NULL */
 } limn_matrix;
 
 /* A convolution: its matrix has k = kernel x kernel x c, ordered (ky, kx, c). */

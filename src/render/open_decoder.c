@@ -5,10 +5,10 @@
 
 /* A TAESD's decoder. It is small: float16 would save nothing. */
 static void load_taesd(limn_loader *ld, const limn_config *config, limn_model *m) {
-    bool half = ld->keep_narrow;
+    bool narrow = ld->keep_narrow;
     ld->keep_narrow = false;
     limn_taesd_load(ld, config, &m->taesd);
-    ld->keep_narrow = half;
+    ld->keep_narrow = narrow;
     m->has_taesd = true;
 }
 
