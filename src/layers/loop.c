@@ -3,6 +3,8 @@
 
 #include "layers/layers.h"
 
+/* The loop under way: what its tasks are, and whether the caller, who alone is asked, wants to
+ * stop. */
 typedef struct loop {
     limn_exec *e;
     void (*task)(void *ctx, int i);

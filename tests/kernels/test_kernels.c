@@ -471,22 +471,22 @@ static void test_columns(void **state) {
 
 /* ---- float16 and bfloat16 -------------------------------------------------------------------- */
 
-/* What IEEE 754 says a float16 is. */
-static float half_of(uint16_t h) {
-    int exponent = h >> 10 & 31, fraction = h & 1023;
+/* What IEEE 754 says of 16 bits: a sign, an exponent, and so many bits of fraction. */
+static float value_of(uint16_t h, int bits) {
+    int most = (1 << (15 - bits)) - 1, exponent = h >> bits & most, one = 1 << bits;
+    int fraction = h & (one - 1);
     float sign = h & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 31) return fraction ? NAN : sign * INFINITY;
-    if (exponent == 0) return sign * ldexpf((float)fraction, -24);
-    return sign * ldexpf((float)(1024 + fraction), exponent - 25);
+    if (exponent == most) return fraction ? NAN : sign * INFINITY;
+    if (exponent == 0) return sign * ldexpf((float)fraction, 1 - most / 2 - bits);
+    return sign * ldexpf((float)(one + fraction), exponent - most / 2 - bits);
 }
 
-/* What a bfloat16 is: a sign, eight bits of exponent, seven of fraction. */
+static float half_of(uint16_t h) {
+    return value_of(h, 10);
+}
+
 static float brain_of(uint16_t h) {
-    int exponent = h >> 7 & 255, fraction = h & 127;
-    float sign = h & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 255) return fraction ? NAN : sign * INFINITY;
-    if (exponent == 0) return sign * ldexpf((float)fraction, -133);
-    return sign * ldexpf((float)(128 + fraction), exponent - 134);
+    return value_of(h, 7);
 }
 
 static void check_halves(const limn_kernels *k, bool brain, size_t first, size_t n) {
