@@ -125,7 +125,7 @@ static void run_block(limn_exec *e, const limn_unet_block *b, const limn_keys *t
     size_t mark = limn_arena_mark(e->ws);
     float *h = limn_arena_floats(e->ws, rows * d);
     size_t inner = limn_arena_mark(e->ws);
-    bool int8 = b->qkv.int8 && limn_attention_suits_int8(tokens);
+    bool int8 = b->qkv.numbers.type == LIMN_I8 && limn_attention_suits_int8(tokens);
     limn_keys self = b->only_cross ? text[1]
                      : int8        ? limn_keys_take_int8(e, n, tokens, text->heads, text->d)
                                    : limn_keys_take(e, n, tokens, text->heads, text->d);

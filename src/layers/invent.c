@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "layers/pack.h"
 #include "weights/rotate.h"
 
 /* float16's exponent of 1, and where its fields begin. */
@@ -68,24 +69,24 @@ static void fill_matrix(const limn_kernels *k, const limn_pack_job *job, uint64_
         for (size_t l = 0; l < depth; l++) {
             size_t at = n / panel * panel * depth + l * panel + first;
             for (size_t j = 0; j < columns; j++) bits[j] = half_of(next(state), below);
-            if (job->half)
-                memcpy(job->half + at, bits, columns * sizeof *bits);
+            if (job->to.type == LIMN_F32)
+                k->from_f16(bits, columns, job->to.f32 + at);
             else
-                k->from_f16(bits, columns, job->to + at);
+                memcpy(job->to.bits + at, bits, columns * sizeof *bits);
         }
     }
 }
 
 /* The same for int8: columns of random bytes, whose mean square is about 127^2 / 3. */
 static void fill_int8(const limn_kernels *k, const limn_pack_job *job, uint64_t *state) {
-    size_t panel = (size_t)k->panel, taps = (size_t)job->taps, c = (size_t)job->k / taps;
-    size_t fours = (c + 3) / 4 * 4, first = (size_t)job->n0;
+    size_t taps = (size_t)job->taps, c = (size_t)job->k / taps;
+    size_t fours = (size_t)limn_fours_of((int)c), first = (size_t)job->n0;
     for (size_t n = first; n < first + (size_t)job->tensor->shape[0]; n++) {
-        int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+        int8_t *column = limn_int8_column(k, job, n);
         job->start[n] = 0;
         for (size_t at = 0; at < taps * fours; at++) {
             int8_t q = at % fours < c ? (int8_t)((int)(next(state) % 255) - 127) : 0;
-            column[at / 4 * 4 * panel + at % 4] = q;
+            column[limn_int8_line(k, at)] = q;
             job->start[n] -= 128 * q;
         }
         job->scale[n] = 1.0f / (73.0f * sqrtf((float)job->k * (float)limn_rotate_block(c)));
@@ -99,10 +100,10 @@ static void fill_plain(const limn_kernels *k, const limn_pack_job *job, uint64_t
     for (uint64_t i = 0; i < job->tensor->count; i++) {
         uint16_t bits = half_of(next(state), below);
         if (norm) bits &= 0x7fff;
-        if (job->half)
-            job->half[i] = bits;
+        if (job->to.type == LIMN_F32)
+            k->from_f16(&bits, 1, job->to.f32 + i);
         else
-            k->from_f16(&bits, 1, job->to + i);
+            job->to.bits[i] = bits;
     }
 }
 
@@ -110,7 +111,7 @@ void limn_invent_fill(const limn_kernels *k, const limn_pack_job *job, uint64_t 
     uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
     if (job->n0 < 0)
         fill_plain(k, job, &state);
-    else if (job->i8)
+    else if (job->to.type == LIMN_I8)
         fill_int8(k, job, &state);
     else
         fill_matrix(k, job, &state);

@@ -21,6 +21,17 @@
 
 /* ---- what a network consists of -------------------------------------------------------------- */
 
+/* A layer's numbers in memory, in the type in which they stay; NULL while it is measured. */
+typedef struct limn_numbers {
+    limn_dtype type; /* LIMN_F32, LIMN_F16, LIMN_BF16, LIMN_Q8_0 or LIMN_I8 */
+    union {
+        void *at; /* whichever it is */
+        float *f32;
+        uint16_t *bits; /* LIMN_F16, LIMN_BF16 */
+        int8_t *i8;     /* LIMN_I8, -127 to 127, and LIMN_Q8_0's integers */
+    };
+} limn_numbers;
+
 /* A packed matrix [n, k], for linear layers and convolutions alike: panels of the tile's width,
  * each [k][panel], zeros behind the last column. The numbers are float32, or float16 or bfloat16
  * that is converted, exactly, block by block as it is used: which of them changes no bit of any
@@ -29,15 +40,10 @@
  * each tap's last channel up to a multiple of four, and x is made int8 as the layer runs. */
 typedef struct limn_matrix {
     int n, k;
-    const float *packed;      /* NULL where the numbers are in `half`, `q8` or `i8` */
-    const uint16_t *half;     /* 16 bits each, of the type `kept` */
-    const int8_t *q8;         /* Q8_0's integers; for each panel beside them: */
-    const uint16_t *q8_scale; /* [k / 32][panel] what a 1 is worth, float16 bits */
-    limn_dtype kept;          /* LIMN_F32, F16, BF16 or Q8_0; of no meaning where int8 */
-    bool int8;                /* whether they are in `i8`: known before there is memory for them */
-    const int8_t *i8;         /* -127 to 127 */
-    const float *scale;       /* [whole panels] what a 1 of i8 is worth; NULL without i8 */
-    const int32_t *start;     /* [whole panels] -128 x the output's sum, for limn_tile_i8 */
+    limn_numbers numbers;
+    const uint16_t *q8_scale; /* for LIMN_Q8_0, of each panel: [k / 32][panel], float16 bits */
+    const float *scale;       /* for LIMN_I8: [whole panels] what a 1 is worth */
+    const int32_t *start;     /* beside it: -128 x the output's sum, for limn_tile_i8 */
     const float *bias;        /* [n], or NULL */
 } limn_matrix;
 
@@ -58,9 +64,7 @@ typedef struct limn_norm {
 /* A table [rows, d] of which single rows are looked up. What is stored in 16 bits stays so. */
 typedef struct limn_table {
     int d;
-    const float *numbers; /* NULL where they are in `half` */
-    const uint16_t *half; /* 16 bits each, of the type `kept` */
-    limn_dtype kept;      /* LIMN_F32, LIMN_F16 or LIMN_BF16 */
+    limn_numbers numbers; /* LIMN_F32, LIMN_F16 or LIMN_BF16 */
 } limn_table;
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -68,13 +72,9 @@ typedef struct limn_table {
 /* One tensor to be brought into its place; see limn_loader. */
 typedef struct limn_pack_job {
     const limn_tensor *tensor;
-    float *to;
-    uint16_t *half; /* where float16 or bfloat16 goes that is kept so; then `to` is NULL */
-    int8_t *q8;     /* where Q8_0 goes, and its scales; then both are NULL */
-    uint16_t *q8_scale;
-    int8_t *i8;   /* where int8 goes; then they all are */
-    bool int8;    /* whether it is int8, in the measuring pass too */
-    float *scale; /* beside i8: [n], and the next too */
+    limn_numbers to;    /* and where else, as in limn_matrix: */
+    uint16_t *q8_scale; /* of LIMN_Q8_0 */
+    float *scale;       /* of LIMN_I8, and the next too */
     int32_t *start;
     int n0;   /* first output of the matrix that this tensor gives; -1 = copy, do not pack */
     int n, k; /* of the whole matrix */
@@ -136,7 +136,7 @@ void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, 
 limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bool bias);
 
 /* Several linear layers of one input as one matrix, outputs one after the other: `names` are
- * `count` suffixes behind `prefix`, each [n, k]; with bias, each has one. */
+ * `count` suffixes behind `prefix`, at most three, each [n, k]; with bias, each has one. */
 limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *const *names,
                               int count, int n, int k, bool bias);
 

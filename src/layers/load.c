@@ -7,6 +7,8 @@
 
 /* Channels from which a matrix may be int8. */
 #define INT8_FROM 32
+/* Linear layers that are put together at most: queries, keys and values. */
+#define LINEARS_MOST 3
 
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...) {
     if (ld->status != LIMN_OK) return;
@@ -61,7 +63,7 @@ static float *load_plain(limn_loader *ld, const char *name, int rank, const uint
     const limn_tensor *t = want(ld, name, rank, shape);
     if (!t) return NULL;
     float *to = limn_arena_floats(ld->arena, (size_t)t->count);
-    add_job(ld, &(limn_pack_job){.tensor = t, .to = to, .n0 = -1});
+    add_job(ld, &(limn_pack_job){.tensor = t, .to.f32 = to, .n0 = -1});
     return to;
 }
 
@@ -76,65 +78,60 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     size_t columns = (size_t)limn_parts(m->n, ld->k->panel) * (size_t)ld->k->panel;
     size_t depth = (size_t)job->taps * (size_t)limn_fours_of(c);
     ld->int8_count++;
-    m->int8 = true;
-    job->int8 = true;
-    m->i8 = job->i8 = limn_arena_take(ld->arena, columns, depth);
+    job->to = (limn_numbers){.type = LIMN_I8, .i8 = limn_arena_take(ld->arena, columns, depth)};
     m->scale = job->scale = limn_arena_floats(ld->arena, columns);
     m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);
 }
 
-/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as it is `kept`. job->taps
- * is there already. */
-static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype kept, limn_pack_job *job) {
-    size_t panel = (size_t)ld->k->panel;
-    size_t panels = ((size_t)m->n + panel - 1) / panel;
+/* Memory for numbers that stay of this type; Q8_0's scales lie elsewhere. */
+static limn_numbers take_numbers(limn_loader *ld, limn_dtype type, size_t count) {
+    const size_t size = type == LIMN_Q8_0  ? sizeof(int8_t)
+                        : type == LIMN_F32 ? sizeof(float)
+                                           : sizeof(uint16_t);
+    return (limn_numbers){.type = type, .at = limn_arena_take(ld->arena, count, size)};
+}
+
+/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as what it may stay.
+ * job->taps is there already. */
+static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype type, limn_pack_job *job) {
+    const int panel = ld->k->panel, c = m->k / job->taps;
+    const size_t numbers = (size_t)limn_parts(m->n, panel) * (size_t)panel * (size_t)m->k;
     job->n = m->n;
     job->k = m->k;
-    if (suits_int8(ld, m->k / job->taps, job->taps)) {
-        take_int8(ld, m, m->k / job->taps, job);
-        return;
-    }
-    const size_t numbers = panels * panel * (size_t)m->k;
-    m->kept = kept;
-    if (kept == LIMN_Q8_0) {
-        m->q8 = job->q8 = limn_arena_take(ld->arena, numbers, sizeof *m->q8);
+    if (suits_int8(ld, c, job->taps))
+        take_int8(ld, m, c, job);
+    else
+        job->to = take_numbers(ld, type, numbers);
+    if (job->to.type == LIMN_Q8_0)
         m->q8_scale = job->q8_scale =
             limn_arena_take(ld->arena, numbers / LIMN_Q8_BLOCK, sizeof *m->q8_scale);
-    } else if (kept == LIMN_F32) {
-        m->packed = job->to = limn_arena_floats(ld->arena, numbers);
-    } else {
-        m->half = job->half = limn_arena_take(ld->arena, numbers, sizeof *m->half);
-    }
+    m->numbers = job->to;
 }
 
 bool limn_load_has(const limn_loader *ld, const char *name) {
     return !ld->invention && limn_tensors_find(ld->tensors, name);
 }
 
-/* What the numbers of a matrix or table of that name may stay. Merged ones are rounded to float16
- * where they were float16, and float32 otherwise (layers/merge.h). */
-static limn_dtype kept_as(const limn_loader *ld, const char *name) {
-    if (!ld->keep_narrow) return LIMN_F32;
-    if (ld->invention) return LIMN_F16;
-    const limn_tensor *t = limn_tensors_find(ld->tensors, name);
-    const limn_dtype narrow = t ? limn_dtype_narrow(t->dtype) : LIMN_F32;
+/* The type that a tensor's numbers may stay in. Merged ones are rounded to float16 where they were
+ * float16, and float32 otherwise (layers/merge.h). */
+static limn_dtype type_for(const limn_loader *ld, const limn_tensor *t) {
+    if (!ld->keep_narrow || !t) return LIMN_F32;
+    const limn_dtype narrow = limn_dtype_narrow(t->dtype);
     int merged = 0;
     if (narrow != LIMN_F16 && narrow != LIMN_F32) limn_loras_of(ld->loras, t, &merged);
     return merged > 0 ? LIMN_F32 : narrow;
 }
 
-/* The same of a linear layer [n, k]: its blocks are rows' whole blocks. */
-static limn_dtype linear_kept_as(const limn_loader *ld, const char *name, int k) {
-    const limn_dtype kept = kept_as(ld, name);
-    if (kept != LIMN_Q8_0) return kept;
-    const bool whole = k % LIMN_Q8_BLOCK == 0 && !limn_tensors_find(ld->tensors, name)->transposed;
-    return whole ? LIMN_Q8_0 : LIMN_F32;
+/* The same where it is no linear layer's. */
+static limn_dtype plain_type_for(const limn_loader *ld, const limn_tensor *t) {
+    const limn_dtype type = type_for(ld, t);
+    return type == LIMN_Q8_0 ? LIMN_F32 : type;
 }
 
-/* The same of what is no linear layer. */
-static limn_dtype other_kept_as(const limn_loader *ld, const char *name) {
-    const limn_dtype kept = kept_as(ld, name);
-    return kept == LIMN_Q8_0 ? LIMN_F32 : kept;
+/* The same of a linear layer [n, k]: its blocks are rows' whole blocks. */
+static limn_dtype linear_type_for(const limn_loader *ld, const limn_tensor *t, int k) {
+    const bool blocks = k % LIMN_Q8_BLOCK == 0 && t && !t->transposed;
+    return blocks ? type_for(ld, t) : plain_type_for(ld, t);
 }
 
 /* A linear layer's weight may be stored as [n, k] or as a 1x1 convolution's [n, k, 1, 1]. */
@@ -149,24 +146,26 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
                               int count, int n, int k, bool bias) {
     limn_matrix m = {.n = n * count, .k = k};
     limn_pack_job job = {.taps = 1};
+    const limn_tensor *weight[LINEARS_MOST];
     char name[256];
-    limn_dtype kept = LIMN_F32;
+    limn_dtype type = LIMN_F32;
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
-        const limn_dtype own = linear_kept_as(ld, name, k);
-        kept = i == 0 || own == kept ? own : LIMN_F32;
+        weight[i] = want_linear(ld, name, n, k);
+        const limn_dtype own = linear_type_for(ld, weight[i], k);
+        type = i == 0 || own == type ? own : LIMN_F32;
     }
-    take_matrix(ld, &m, kept, &job);
+    take_matrix(ld, &m, type, &job);
     float *biases = bias ? limn_arena_floats(ld->arena, (size_t)m.n) : NULL;
     for (int i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
-        job.tensor = want_linear(ld, name, n, k);
+        job.tensor = weight[i];
         job.n0 = i * n;
         add_job(ld, &job);
         if (!bias) continue;
         snprintf(name, sizeof name, "%s%s.bias", prefix, names[i]);
         const limn_tensor *t = want(ld, name, 1, &(uint64_t){(uint64_t)n});
-        add_job(ld, &(limn_pack_job){.tensor = t, .to = biases ? biases + i * n : NULL, .n0 = -1});
+        float *to = biases ? biases + i * n : NULL;
+        add_job(ld, &(limn_pack_job){.tensor = t, .to.f32 = to, .n0 = -1});
     }
     m.bias = biases;
     return m;
@@ -187,7 +186,7 @@ limn_conv limn_load_conv_bare(limn_loader *ld, const char *name, int n, int c, i
     char part[256];
     snprintf(part, sizeof part, "%s.weight", name);
     job.tensor = want(ld, part, 4, shape);
-    take_matrix(ld, &conv.matrix, other_kept_as(ld, part), &job);
+    take_matrix(ld, &conv.matrix, plain_type_for(ld, job.tensor), &job);
     add_job(ld, &job);
     return conv;
 }
@@ -214,11 +213,9 @@ limn_norm limn_load_norm(limn_loader *ld, const char *name, int c, int groups, d
 
 limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
     const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
-    const limn_dtype kept = other_kept_as(ld, name);
-    if (kept == LIMN_F32) return (limn_table){.d = d, .numbers = load_plain(ld, name, 2, shape)};
-    const limn_tensor *t = want(ld, name, 2, shape);
-    if (!t) return (limn_table){.d = d};
-    uint16_t *half = limn_arena_take(ld->arena, (size_t)t->count, sizeof *half);
-    add_job(ld, &(limn_pack_job){.tensor = t, .half = half, .n0 = -1});
-    return (limn_table){.d = d, .half = half, .kept = kept};
+    limn_pack_job job = {.tensor = want(ld, name, 2, shape), .n0 = -1};
+    if (!job.tensor) return (limn_table){.d = d};
+    job.to = take_numbers(ld, plain_type_for(ld, job.tensor), (size_t)job.tensor->count);
+    add_job(ld, &job);
+    return (limn_table){.d = d, .numbers = job.to};
 }

@@ -22,7 +22,7 @@ typedef struct packing {
     const limn_kernels *kernels;
     const limn_pack_job *job;
     size_t room;      /* how many numbers the window has room for: a row at least */
-    uint16_t *half;   /* the window where the tensor's numbers fit into 16 bits, else NULL */
+    uint16_t *bits;   /* the window where the tensor's numbers fit into 16 bits, else NULL */
     limn_widen widen; /* what makes float32 of them */
     float *floats;    /* the window otherwise */
     float *row;       /* [k] one row, for int8 */
@@ -32,7 +32,7 @@ typedef struct packing {
 
 /* Numbers [from, from + count) of the tensor go to number `to` of the window. */
 static limn_status read_run(const packing *p, uint64_t from, size_t count, size_t to) {
-    if (p->half) return limn_tensor_read_narrow(p->job->tensor, from, count, p->half + to, p->err);
+    if (p->bits) return limn_tensor_read_narrow(p->job->tensor, from, count, p->bits + to, p->err);
     return limn_tensor_read(p->job->tensor, from, count, p->floats + to, p->err);
 }
 
@@ -49,8 +49,8 @@ static limn_status read_window(const packing *p, size_t row, size_t rows, size_t
 
 /* `count` numbers of the window, from its first-th on, as float32. */
 static void convert(const packing *p, size_t first, size_t count, float *out) {
-    if (p->half)
-        p->widen(p->half + first, count, out);
+    if (p->bits)
+        p->widen(p->bits + first, count, out);
     else
         memcpy(out, p->floats + first, count * sizeof *out);
 }
@@ -63,10 +63,10 @@ static void clear_margin(const limn_kernels *kernels, const limn_pack_job *job) 
     for (size_t k = 0; k < (size_t)job->k; k++)
         for (size_t j = used; j < panel; j++) {
             size_t at = last + k * panel + j;
-            if (job->half)
-                job->half[at] = 0;
+            if (job->to.type == LIMN_F32)
+                job->to.f32[at] = 0.0f;
             else
-                job->to[at] = 0.0f;
+                job->to.bits[at] = 0;
         }
 }
 
@@ -132,12 +132,12 @@ static void turn(const uint16_t *rows, size_t stride, size_t panel, size_t count
  * begins at its number `panel`: 16 bits as they are, or as the float32 that they are worth. */
 static void place_lines(const packing *p, const uint16_t *line, size_t count, lines to,
                         size_t panel) {
-    const limn_pack_job *job = p->job;
+    const limn_numbers *w = &p->job->to;
     for (size_t l = 0; l < count; l++, line += to.panel) {
         const size_t at = panel + next_line(&to);
-        if (!job->half) p->widen(line, to.panel, job->to + at);
-        for (size_t j = 0; j < to.panel && job->half; j += LINE)
-            memcpy(job->half + at + j, line + j, LINE * sizeof *line); /* a size known early */
+        if (w->type == LIMN_F32) p->widen(line, to.panel, w->f32 + at);
+        for (size_t j = 0; j < to.panel && w->type != LIMN_F32; j += LINE)
+            memcpy(w->bits + at + j, line + j, LINE * sizeof *line); /* a size known early */
     }
 }
 
@@ -145,8 +145,9 @@ static void place_lines(const packing *p, const uint16_t *line, size_t count, li
 static void pack_panel(const packing *p, const uint16_t *window, size_t width, size_t count,
                        lines to, size_t panel) {
     uint16_t turned[LIMN_PANEL_MOST * TURNED];
-    const bool in_place = p->job->half && to.taps == 1; /* the lines follow each other there too */
-    uint16_t *out = in_place ? p->job->half + panel + to.channel * to.panel : turned;
+    const limn_numbers *w = &p->job->to;
+    const bool in_place = w->type != LIMN_F32 && to.taps == 1; /* lines lie like that there too */
+    uint16_t *out = in_place ? w->bits + panel + to.channel * to.panel : turned;
     turn(window, width, to.panel, count, out);
     if (!in_place) place_lines(p, out, count, to, panel);
 }
@@ -155,17 +156,17 @@ static void pack_panel(const packing *p, const uint16_t *window, size_t width, s
  * from its `from`-th number on, go to the columns from `first` on of a panel's lines. */
 static void pack_columns(const packing *p, size_t from, size_t width, size_t columns, size_t count,
                          lines to, size_t first, size_t panel) {
-    const limn_pack_job *job = p->job;
+    const limn_numbers *w = &p->job->to;
     float chunk[LIMN_PANEL_MOST][TURNED];
-    for (size_t j = 0; j < columns && !job->half; j++)
+    for (size_t j = 0; j < columns && w->type == LIMN_F32; j++)
         convert(p, from + j * width, count, chunk[j]);
     for (size_t l = 0; l < count; l++) {
         const size_t at = panel + next_line(&to) + first;
         for (size_t j = 0; j < columns; j++)
-            if (job->half)
-                job->half[at + j] = p->half[from + j * width + l];
+            if (w->type == LIMN_F32)
+                w->f32[at + j] = chunk[j][l];
             else
-                job->to[at + j] = chunk[j][l];
+                w->bits[at + j] = p->bits[from + j * width + l];
     }
 }
 
@@ -181,8 +182,8 @@ static void pack_window(const packing *p, size_t row, size_t columns, size_t i, 
         const size_t count = width - done < TURNED ? width - done : TURNED;
         to.channel = (i + done) / taps;
         to.tap = (i + done) % taps;
-        if (p->half && columns == to.panel)
-            pack_panel(p, p->half + from + done, width, count, to, panel);
+        if (p->bits && columns == to.panel)
+            pack_panel(p, p->bits + from + done, width, count, to, panel);
         else
             pack_columns(p, from + done, width, columns, count, to, first, panel);
     }
@@ -255,23 +256,23 @@ static size_t window_numbers(const limn_kernels *kernels, const limn_pack_job *j
 static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const limn_dtype narrow = limn_dtype_narrow(job->tensor->dtype);
-    const bool half = narrow == LIMN_F16 || narrow == LIMN_BF16;
-    const size_t number = half ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
+    const bool bits = narrow == LIMN_F16 || narrow == LIMN_BF16, int8 = job->to.type == LIMN_I8;
+    const size_t number = bits ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
     const size_t room = window_numbers(kernels, job, number);
-    const size_t rotated = job->i8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
+    const size_t rotated = int8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
     float *memory = malloc(bytes + rotated);
     if (!memory)
         return limn_fail(err, LIMN_E_MEMORY, "no memory for %zu bytes of tensor %s",
                          bytes + rotated, job->tensor->name);
     packing p = {.kernels = kernels, .job = job, .room = room, .row = memory, .err = err};
     p.widen = limn_widen_of(kernels, narrow);
-    p.half = half ? (uint16_t *)(memory + rotated) : NULL;
-    p.floats = half ? NULL : memory + rotated;
+    p.bits = bits ? (uint16_t *)(memory + rotated) : NULL;
+    p.floats = bits ? NULL : memory + rotated;
     p.small = (int8_t *)memory + bytes;
     limn_status status = LIMN_OK;
     const int rows = (int)job->tensor->shape[0];
     for (int r = 0; r < rows && status == LIMN_OK;)
-        status = job->i8 ? pack_int8_rows(&p, &r) : pack_rows(&p, &r);
+        status = int8 ? pack_int8_rows(&p, &r) : pack_rows(&p, &r);
     free(memory);
     return status;
 }
@@ -280,10 +281,11 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
 static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const limn_tensor *t = job->tensor;
-    if (job->n0 < 0 && job->half) return limn_tensor_read_narrow(t, 0, t->count, job->half, err);
-    if (job->n0 < 0) return limn_tensor_read(t, 0, t->count, job->to, err);
-    if (job->i8 && t->rotated) return limn_pack_int8_stored(kernels, job, err);
-    if (job->q8) return limn_pack_q8(kernels, job, err);
+    const limn_numbers *to = &job->to;
+    if (job->n0 < 0 && to->type == LIMN_F32) return limn_tensor_read(t, 0, t->count, to->f32, err);
+    if (job->n0 < 0) return limn_tensor_read_narrow(t, 0, t->count, to->bits, err);
+    if (to->type == LIMN_I8 && t->rotated) return limn_pack_int8_stored(kernels, job, err);
+    if (to->type == LIMN_Q8_0) return limn_pack_q8(kernels, job, err);
     return pack_matrix(kernels, job, err);
 }
 
@@ -299,10 +301,10 @@ static limn_status pack_merged(const limn_kernels *kernels, const limn_pack_job 
         part.tensor = &rows;
         if (job->n0 >= 0)
             part.n0 += (int)first;
-        else if (job->half)
-            part.half += first * k;
+        else if (job->to.type == LIMN_F32)
+            part.to.f32 += first * k;
         else
-            part.to += first * k;
+            part.to.bits += first * k;
         status = limn_merge_next(merge, &rows, err);
         if (status == LIMN_OK) status = pack_tensor(kernels, &part, err);
     }
@@ -322,9 +324,9 @@ limn_status limn_load_pack_one(const limn_loader *ld, int i, limn_error *err) {
     else if (!ld->invention)
         status = pack_tensor(ld->k, job, err);
     if (job->n0 >= 0 && job->n0 + (int)job->tensor->shape[0] == job->n)
-        (job->i8   ? limn_pack_int8_margin
-         : job->q8 ? limn_pack_q8_margin
-                   : clear_margin)(ld->k, job);
+        (job->to.type == LIMN_I8     ? limn_pack_int8_margin
+         : job->to.type == LIMN_Q8_0 ? limn_pack_q8_margin
+                                     : clear_margin)(ld->k, job);
     return status;
 }
 

@@ -8,15 +8,13 @@
  * channels of a tap together. */
 static void place(const limn_kernels *kernels, const limn_pack_job *job, size_t n,
                   const int8_t *numbers) {
-    const size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps;
-    const size_t fours = (size_t)limn_fours_of(job->k / job->taps);
-    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+    const size_t taps = (size_t)job->taps, fours = (size_t)limn_fours_of(job->k / job->taps);
+    int8_t *column = limn_int8_column(kernels, job, n);
     size_t channel = 0, tap = 0;
     int32_t sum = 0;
     for (size_t l = 0; l < (size_t)job->k; l++) {
-        const size_t at = tap * fours + channel;
         sum += numbers[l];
-        column[at / 4 * 4 * panel + at % 4] = numbers[l];
+        column[limn_int8_line(kernels, tap * fours + channel)] = numbers[l];
         if (++tap == taps) {
             tap = 0;
             channel++;
@@ -27,12 +25,12 @@ static void place(const limn_kernels *kernels, const limn_pack_job *job, size_t 
 
 /* Zeros behind the last channel of each tap. */
 static void clear_tail(const limn_kernels *kernels, const limn_pack_job *job, size_t n) {
-    size_t panel = (size_t)kernels->panel, taps = (size_t)job->taps, c = (size_t)job->k / taps;
+    size_t taps = (size_t)job->taps, c = (size_t)job->k / taps;
     size_t fours = (size_t)limn_fours_of((int)c);
-    int8_t *column = job->i8 + n / panel * panel * taps * fours + n % panel * 4;
+    int8_t *column = limn_int8_column(kernels, job, n);
     for (size_t t = 0; t < taps; t++)
         for (size_t at = t * fours + c; at < (t + 1) * fours; at++)
-            column[at / 4 * 4 * panel + at % 4] = 0;
+            column[limn_int8_line(kernels, at)] = 0;
 }
 
 void limn_pack_int8_output(const limn_kernels *kernels, const limn_pack_job *job, size_t n,
@@ -70,7 +68,7 @@ void limn_pack_int8_margin(const limn_kernels *kernels, const limn_pack_job *job
     size_t panel = (size_t)kernels->panel, used = (size_t)job->n % panel;
     size_t depth = (size_t)job->taps * (size_t)limn_fours_of(job->k / job->taps);
     if (used == 0) return;
-    int8_t *last = job->i8 + (size_t)job->n / panel * panel * depth;
+    int8_t *last = job->to.i8 + (size_t)job->n / panel * panel * depth;
     for (size_t at = 0; at < depth / 4; at++)
         memset(last + (at * panel + used) * 4, 0, (panel - used) * 4);
     memset(job->scale + job->n, 0, (panel - used) * sizeof *job->scale);

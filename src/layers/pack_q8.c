@@ -19,7 +19,7 @@ typedef struct rows {
 static void place(const limn_kernels *kernels, const limn_pack_job *job, const rows *r, size_t row,
                   size_t n, size_t columns) {
     const size_t panel = (size_t)kernels->panel, k = (size_t)job->k, blocks = k / LIMN_Q8_BLOCK;
-    int8_t *to = job->q8 + n / panel * panel * k + n % panel;
+    int8_t *to = job->to.i8 + n / panel * panel * k + n % panel;
     uint16_t *scale = job->q8_scale + n / panel * panel * blocks + n % panel;
     for (size_t b = 0; b < blocks; b++, to += LIMN_Q8_BLOCK * panel, scale += panel)
         for (size_t j = 0; j < columns; j++) {
@@ -64,7 +64,7 @@ void limn_pack_q8_margin(const limn_kernels *kernels, const limn_pack_job *job) 
     const size_t panel = (size_t)kernels->panel, k = (size_t)job->k, blocks = k / LIMN_Q8_BLOCK;
     const size_t used = (size_t)job->n % panel, last = (size_t)job->n / panel * panel;
     for (size_t l = 0; l < k && used > 0; l++)
-        memset(job->q8 + last * k + l * panel + used, 0, panel - used);
+        memset(job->to.i8 + last * k + l * panel + used, 0, panel - used);
     for (size_t b = 0; b < blocks && used > 0; b++)
         memset(job->q8_scale + last * blocks + b * panel + used, 0,
                (panel - used) * sizeof *job->q8_scale);

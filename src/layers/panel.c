@@ -19,11 +19,12 @@ const float *limn_matrix_panel(const limn_kernels *kernels, const limn_matrix *m
                                int depth, float *room) {
     const size_t width = (size_t)kernels->panel;
     const size_t line = (size_t)panel * (size_t)m->k + (size_t)k0;
-    if (m->packed) return m->packed + line * width;
-    if (m->q8)
-        from_q8(kernels, m->q8 + line * width, m->q8_scale + line / LIMN_Q8_BLOCK * width, depth,
+    const limn_numbers *w = &m->numbers;
+    if (w->type == LIMN_F32) return w->f32 + line * width;
+    if (w->type == LIMN_Q8_0)
+        from_q8(kernels, w->i8 + line * width, m->q8_scale + line / LIMN_Q8_BLOCK * width, depth,
                 room);
     else
-        limn_widen_of(kernels, m->kept)(m->half + line * width, (size_t)depth * width, room);
+        limn_widen_of(kernels, w->type)(w->bits + line * width, (size_t)depth * width, room);
     return room;
 }

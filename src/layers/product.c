@@ -172,7 +172,7 @@ static void run_strip_int8(const work *k, const region *g, const strip *s,
                 .segments = taps,
                 .fours = fours,
                 .a = table + row * LIMN_TILE_SEGMENTS,
-                .b = k->w->i8 + (first + (size_t)(j * panel)) * depth,
+                .b = k->w->numbers.i8 + (first + (size_t)(j * panel)) * depth,
                 .a_scale = scale + row,
                 .b_scale = k->w->scale + first + j * panel,
                 .b_start = k->w->start + first + j * panel,
@@ -299,11 +299,12 @@ void limn_product_run(limn_exec *e, const limn_matrix *w, const limn_rows *rows,
     k.gated = finish && finish->gated;
     k.columns = k.gated ? w->n / 2 : w->n;
     limn_rows_i8 quantised;
-    if (w->int8) {
+    const bool int8 = w->numbers.type == LIMN_I8;
+    if (int8) {
         quantised = limn_rows_to_i8(e, rows);
         k.i8 = &quantised;
     }
-    k.step = w->int8 ? e->k->tile_i8_rows : e->k->tile_rows;
+    k.step = int8 ? e->k->tile_i8_rows : e->k->tile_rows;
     k.parts = limn_parts(rows->c, LIMN_TILE_DEPTH);
     if (size >= LONG_WORK)
         limn_exec_loop(e, cut(&k), run_task, &k);

@@ -56,7 +56,7 @@ void limn_resnet_run(limn_exec *e, const limn_resnet *r, const limn_map *x, cons
 /* Whether what the first convolution and the shortcut give has room in x's place. */
 static bool halves(const limn_resnet *r, const limn_map *x) {
     return 2 * r->out_c <= r->in_c && limn_winograd_suits(&r->conv1, x) &&
-           limn_winograd_suits(&r->conv2, x) && !r->shortcut.matrix.int8;
+           limn_winograd_suits(&r->conv2, x) && r->shortcut.matrix.numbers.type != LIMN_I8;
 }
 
 /* Side by side in each pixel's old place lie first x, then h and the shortcut, then the result and

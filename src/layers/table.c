@@ -5,8 +5,9 @@
 
 void limn_table_row(const limn_kernels *k, const limn_table *table, size_t row, float *out) {
     size_t d = (size_t)table->d;
-    if (table->half)
-        limn_widen_of(k, table->kept)(table->half + row * d, d, out);
+    const limn_numbers *from = &table->numbers;
+    if (from->type == LIMN_F32)
+        memcpy(out, from->f32 + row * d, d * sizeof *out);
     else
-        memcpy(out, table->numbers + row * d, d * sizeof *out);
+        limn_widen_of(k, from->type)(from->bits + row * d, d, out);
 }

@@ -67,8 +67,8 @@ static size_t apart(size_t floats) {
 }
 
 bool limn_winograd_suits(const limn_conv *conv, const limn_map *out) {
-    return !conv->matrix.int8 && conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 &&
-           conv->c >= 32 && conv->matrix.n >= 32 && out->h >= 8 && out->w >= 8;
+    return conv->matrix.numbers.type != LIMN_I8 && conv->kernel == 3 && conv->stride == 1 &&
+           conv->pad == 1 && conv->c >= 32 && conv->matrix.n >= 32 && out->h >= 8 && out->w >= 8;
 }
 
 /* The output pixel at the top left of a tile. */
@@ -138,7 +138,7 @@ static void weights_task(void *ctx, int task) {
     const limn_matrix *m = &w->conv->matrix;
     float *to = w->u + (size_t)j * (size_t)c * (size_t)panel, room[9 * LIMN_PANEL_MOST];
     for (int i = first; i < limn_least(c, first + TASK_CHANNELS); i++) {
-        size_t tap_stride = (size_t)(m->packed ? c * panel : panel);
+        size_t tap_stride = (size_t)(m->numbers.type == LIMN_F32 ? c * panel : panel);
         const float *taps = limn_matrix_panel(w->kernels, m, w->u_panel0 + j, i, 1, room);
         for (int t = 1; t < 9 && taps == room; t++)
             limn_matrix_panel(w->kernels, m, w->u_panel0 + j, t * c + i, 1, room + t * panel);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/thread.h"
 #include "render/encode.h"
@@ -234,15 +233,6 @@ static limn_status check_side(const bench *b, const char *what, int px, int step
                      step, step, LIMN_SIDE_MOST_PX, b->arch->name);
 }
 
-static limn_status check_memory(const bench *b, size_t weights, size_t workspace) {
-    double need = (double)weights + (double)workspace + (double)PROCESS_BYTES;
-    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (workspace != SIZE_MAX && (have <= 0 || need <= have)) return LIMN_OK;
-    return limn_fail(b->err, LIMN_E_USAGE,
-                     "%s at %dx%d needs %.1f GB of memory, this machine has %.1f GB", b->arch->name,
-                     b->r->width, b->r->height, need / 1e9, have / 1e9);
-}
-
 /* Everything that can be refused is refused here, and the workspace's size found. */
 static limn_status plan(bench *b, size_t *workspace) {
     limn_arch_weight weight;
@@ -256,7 +246,8 @@ static limn_status plan(bench *b, size_t *workspace) {
         b->w.h = b->r->height / scale;
         b->w.w = b->r->width / scale;
         *workspace = measure_stages(b, m);
-        status = check_memory(b, weight.bytes, *workspace);
+        status = limn_machine_check(weight.bytes + PROCESS_BYTES, *workspace, b->r->width,
+                                    b->r->height, b->err);
     }
     free(m);
     return status;

@@ -49,7 +49,8 @@ limn_status limn_open_int8(limn_opening *o, const limn_tensor ***list, size_t *c
         return limn_fail(o->err, LIMN_E_MEMORY, "no memory to convert the model %s", o->m->name);
     limn_status status = load_parts(o);
     for (int i = 0; i < ld->job_count && status == LIMN_OK; i++)
-        if (ld->jobs[i].int8 && ld->jobs[i].tensor) (*list)[(*count)++] = ld->jobs[i].tensor;
+        if (ld->jobs[i].to.type == LIMN_I8 && ld->jobs[i].tensor)
+            (*list)[(*count)++] = ld->jobs[i].tensor;
     return status;
 }
 

@@ -19,15 +19,14 @@ static int evaluations_of(const limn_model *model, const limn_request *r) {
     return first + limn_sampling_calls_of(r->sampler, made);
 }
 
-/* A picture that the machine's memory cannot hold is refused before any work. */
-static limn_status check_memory(const limn_model *model, const limn_request *r, size_t workspace,
-                                limn_error *err) {
-    double need = (double)workspace + (double)model->info.resident_bytes;
-    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+limn_status limn_machine_check(size_t resident, size_t workspace, int width_px, int height_px,
+                               limn_error *err) {
+    const double need = (double)workspace + (double)resident;
+    const double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (workspace == SIZE_MAX || (have > 0 && need > have))
         return limn_fail(err, LIMN_E_USAGE,
-                         "%dx%d needs %.1f GB of memory, this machine has %.1f GB", r->width,
-                         r->height, need / 1e9, have / 1e9);
+                         "%dx%d needs %.1f GB of memory, this machine has %.1f GB", width_px,
+                         height_px, need / 1e9, have / 1e9);
     return LIMN_OK;
 }
 
@@ -41,7 +40,9 @@ limn_status limn_request_check(const limn_model *model, limn_request *request, l
     size_t workspace = 0;
     if (status == LIMN_OK)
         status = limn_render_measure(model, request, NULL, &workspace, NULL, err);
-    if (status == LIMN_OK) status = check_memory(model, request, workspace, err);
+    if (status == LIMN_OK)
+        status = limn_machine_check(model->info.resident_bytes, workspace, request->width,
+                                    request->height, err);
     return status;
 }
 

@@ -34,10 +34,10 @@ limn_status limn_tensor_read_stored(const limn_tensor *t, uint64_t at, size_t by
 
 /* Numbers [first, first + count) in the order of the data, as 16 bits of the type's narrow one or
  * as float32. */
-static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count, bool half,
+static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count, bool narrow,
                             void *out, limn_error *err) {
     const size_t block = limn_dtype_block(t->dtype), size = limn_dtype_bytes(t->dtype);
-    if (t->dtype == (half ? limn_dtype_narrow(t->dtype) : LIMN_F32))
+    if (t->dtype == (narrow ? limn_dtype_narrow(t->dtype) : LIMN_F32))
         return limn_tensor_read_stored(t, first * size, (size_t)count * size, out, err);
     const size_t whole = CHUNK_BYTES / size, all = (size_t)count / block + 2; /* in blocks */
     const size_t most = (whole < all ? whole : all) * block;
@@ -53,7 +53,7 @@ static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count
         const size_t blocks = (skip + n + block - 1) / block;
         status = limn_tensor_read_stored(t, at / block * size, blocks * size, chunk, err);
         if (status != LIMN_OK) break;
-        if (half)
+        if (narrow)
             limn_f8_to_f16(t->dtype, chunk, n, (uint16_t *)out + done);
         else
             limn_dtype_to_f32(t->dtype, chunk, skip, n, (float *)out + done);
@@ -63,16 +63,16 @@ static limn_status in_order(const limn_tensor *t, uint64_t first, uint64_t count
 }
 
 /* The same of a transposed tensor [rows, columns]: of each stored column a run for RUN rows. */
-static limn_status turned(const limn_tensor *t, uint64_t first, uint64_t count, bool half,
+static limn_status turned(const limn_tensor *t, uint64_t first, uint64_t count, bool narrow,
                           void *out, limn_error *err) {
     const uint64_t rows = t->shape[0], columns = t->shape[1], end = first + count;
-    const size_t size = half ? sizeof(uint16_t) : sizeof(float);
+    const size_t size = narrow ? sizeof(uint16_t) : sizeof(float);
     float run[RUN]; /* or 16 bits each */
     if (count == 0) return LIMN_OK;
     for (uint64_t row = first / columns; row * columns < end; row += RUN) {
         const uint64_t n = rows - row < RUN ? rows - row : RUN;
         for (uint64_t column = 0; column < columns; column++) {
-            limn_status status = in_order(t, column * rows + row, n, half, run, err);
+            limn_status status = in_order(t, column * rows + row, n, narrow, run, err);
             if (status != LIMN_OK) return status;
             for (uint64_t i = 0; i < n; i++) {
                 const uint64_t at = (row + i) * columns + column;

@@ -112,8 +112,9 @@ static double time_call(const bench *b, const limn_kernels *k, int threads, cons
     half = half && !attends;
     float *packed = half ? NULL : fill(weights), *bias = fill((size_t)s->out_c);
     uint16_t *bits = half ? fill_half(weights) : NULL;
-    c.matrix = (limn_matrix){
-        .n = s->out_c, .k = depth, .packed = packed, .half = bits, .kept = LIMN_F16, .bias = bias};
+    c.matrix = (limn_matrix){.n = s->out_c, .k = depth, .bias = bias};
+    c.matrix.numbers.type = half ? LIMN_F16 : LIMN_F32;
+    c.matrix.numbers.at = half ? (void *)bits : packed;
     c.keys = (limn_keys){.k = packed,
                          .v = packed + batch,
                          .n = s->n,

@@ -33,7 +33,7 @@ static void load_linear(layer_case *c, limn_loader *ld) {
     limn_matrix *m = c->loaded;
     *m = s->parts == 1 ? limn_load_linear(ld, "q", s->n, s->k, s->bias)
                        : limn_load_linears(ld, "", names, s->parts, s->n / s->parts, s->k, s->bias);
-    assert_int_equal(m->kept, ld->keep_narrow ? s->stored : LIMN_F32);
+    assert_int_equal(m->numbers.type, ld->keep_narrow ? s->stored : LIMN_F32);
 }
 
 static void run_linear(layer_case *c, limn_exec *e, float *out) {
@@ -150,7 +150,7 @@ static void load_conv(layer_case *c, limn_loader *ld) {
     const conv_shape *s = c->shape;
     limn_conv *conv = c->loaded;
     *conv = limn_load_conv(ld, "conv", s->n, s->c, s->kernel, s->stride, s->pad);
-    assert_int_equal(conv->matrix.kept, ld->keep_narrow ? s->stored : LIMN_F32);
+    assert_int_equal(conv->matrix.numbers.type, ld->keep_narrow ? s->stored : LIMN_F32);
 }
 
 static void run_conv(layer_case *c, limn_exec *e, float *out) {
@@ -280,7 +280,8 @@ enum { ENTRIES = 5, D = 37 };
 static void load_table(layer_case *c, limn_loader *ld) {
     limn_table *table = c->loaded;
     *table = limn_load_table(ld, "table", ENTRIES, D);
-    assert_int_equal(table->kept, ld->keep_narrow ? *(const limn_dtype *)c->shape : LIMN_F32);
+    assert_int_equal(table->numbers.type,
+                     ld->keep_narrow ? *(const limn_dtype *)c->shape : LIMN_F32);
 }
 
 static void run_table(layer_case *c, limn_exec *e, float *out) {

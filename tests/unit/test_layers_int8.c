@@ -45,7 +45,7 @@ static void run(layer_case *c, limn_exec *e, float *out) {
     const shape *s = c->shape;
     const limn_conv *conv = c->loaded;
     limn_finish finish = {.residual = s->kept, .gated = s->gated};
-    assert_true(conv->matrix.i8 && !conv->matrix.packed && !conv->matrix.half);
+    assert_int_equal(conv->matrix.numbers.type, LIMN_I8);
     if (s->linear) {
         limn_linear_run(e, &conv->matrix, s->x, (size_t)s->c, (size_t)s->h, &finish, out);
         return;

@@ -298,8 +298,8 @@ static void what_is_merged_is_kept(void **state) {
         weights_file *lora = make_lora(&random, &forms[0], false);
         const limn_lora asked = {.path = weights_save(lora), .scale = 1};
         limn_loras *l = open_loras(&asked, 1, model);
-        assert_int_equal(matrix_of(model, NULL).kept, alone[stored]);
-        assert_int_equal(matrix_of(model, l).kept, merged[stored]);
+        assert_int_equal(matrix_of(model, NULL).numbers.type, alone[stored]);
+        assert_int_equal(matrix_of(model, l).numbers.type, merged[stored]);
         limn_loras_close(l);
         weights_free(lora);
         weights_free(model);

@@ -1,5 +1,6 @@
 /* Linear layers over GGUF's blocks of 32 integers with a scale, kept as they are or as float32: the
- * same bits, at every level, on any number of threads; and right. */
+ * same bits, at every level, on any number of threads; and right. With a LoRA, and as int8, they
+ * are not kept, but are right too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +15,10 @@
 #include "support/layer_case.h"
 
 /* Layers of one input, made one matrix; columns of a panel belong to two of them. */
-enum { PARTS = 3, N = 21, ROWS = 7, K_MOST = 320 };
+enum { PARTS = 3, N = 21, ROWS = 7, K_MOST = 320, RANK = 2 };
+
+/* int8's own error, relative to the largest result. */
+#define INT8_TOLERANCE 1.5e-2
 
 static const char *const parts[PARTS] = {"to_q", "to_k", "to_v"};
 
@@ -24,27 +28,56 @@ typedef struct stored {
     const char *what;
     int k;
     limn_dtype type[PARTS], kept;
+    bool lora, int8; /* how it is run: with corrections of the second part; as int8 */
 } stored;
 
 static const stored cases[] = {
-    {"Q8_0, one block", 32, {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0}, LIMN_Q8_0},
-    {"Q8_0, more than a tile's depth", 320, {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0}, LIMN_Q8_0},
-    {"Q4_0, Q5_0 and Q8_0", 96, {LIMN_Q4_0, LIMN_Q5_0, LIMN_Q8_0}, LIMN_Q8_0},
-    {"Q8_0 beside float16", 64, {LIMN_Q8_0, LIMN_F16, LIMN_Q8_0}, LIMN_F32},
-    {"Q4_1, which has minima", 64, {LIMN_Q4_1, LIMN_Q4_1, LIMN_Q4_1}, LIMN_F32},
+    {.what = "Q8_0, one block",
+     .k = 32,
+     .type = {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0},
+     .kept = LIMN_Q8_0},
+    {.what = "Q8_0, more than a tile's depth",
+     .k = 320,
+     .type = {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0},
+     .kept = LIMN_Q8_0},
+    {.what = "Q4_0, Q5_0 and Q8_0",
+     .k = 96,
+     .type = {LIMN_Q4_0, LIMN_Q5_0, LIMN_Q8_0},
+     .kept = LIMN_Q8_0},
+    {.what = "Q8_0 beside float16",
+     .k = 64,
+     .type = {LIMN_Q8_0, LIMN_F16, LIMN_Q8_0},
+     .kept = LIMN_F32},
+    {.what = "Q4_1, which has minima",
+     .k = 64,
+     .type = {LIMN_Q4_1, LIMN_Q4_1, LIMN_Q4_1},
+     .kept = LIMN_F32},
+    {.what = "Q8_0 and a LoRA",
+     .k = 64,
+     .type = {LIMN_Q8_0, LIMN_Q8_0, LIMN_Q8_0},
+     .kept = LIMN_F32,
+     .lora = true},
+    {.what = "Q4_0, Q5_0 and Q8_0 as int8",
+     .k = 320,
+     .type = {LIMN_Q4_0, LIMN_Q5_0, LIMN_Q8_0},
+     .kept = LIMN_I8,
+     .int8 = true},
 };
 
 /* A layer's case: its input, and its weights as limn reads them. */
 typedef struct input {
     const stored *s;
+    limn_loras *loras; /* or NULL */
     float x[ROWS * K_MOST], w[PARTS * N * K_MOST];
 } input;
 
 static void load(layer_case *c, limn_loader *ld) {
     const input *in = c->shape;
     limn_matrix *m = c->loaded;
+    ld->loras = in->loras;
+    ld->int8 = in->s->int8;
     *m = limn_load_linears(ld, "", parts, PARTS, N, in->s->k, false);
-    assert_int_equal(m->kept, ld->keep_narrow ? in->s->kept : LIMN_F32);
+    assert_int_equal(m->numbers.type, ld->keep_narrow || ld->int8 ? in->s->kept : LIMN_F32);
 }
 
 /* Behind the last column of the last panel there are zeros. */
@@ -60,7 +93,7 @@ static void check_margin(const limn_kernels *k, const limn_matrix *m) {
 
 static void run(layer_case *c, limn_exec *e, float *out) {
     const input *in = c->shape;
-    if (!limn_exec_measuring(e)) check_margin(e->k, c->loaded);
+    if (!limn_exec_measuring(e) && !in->s->int8) check_margin(e->k, c->loaded);
     limn_linear_run(e, c->loaded, in->x, (size_t)in->s->k, ROWS, NULL, out);
 }
 
@@ -84,6 +117,26 @@ static void add_tensor(gguf *g, uint64_t *random, const char *part, limn_dtype t
     free(data);
 }
 
+/* Corrections of the second part, in the file and in the weights. */
+static weights_file *add_lora(input *in, const limn_tensors *tensors, uint64_t *random) {
+    const int k = in->s->k;
+    weights_file *f = weights_make(random);
+    weights_store(f, LIMN_F32);
+    weights_add(f, "lora_unet_to_k.lora_up.weight", 2, (const int[]){N, RANK});
+    weights_add(f, "lora_unet_to_k.lora_down.weight", 2, (const int[]){RANK, k});
+    const limn_lora asked = {.path = weights_save(f), .scale = 0.5};
+    const limn_lora_component unet = {"unet", tensors};
+    limn_error err;
+    if (limn_loras_open(&asked, 1, &in->loras, &err) != LIMN_OK) fail_msg("%s", err.text);
+    if (limn_loras_bind(in->loras, &unet, 1, &err) != LIMN_OK) fail_msg("%s", err.text);
+    const float *up = weights_of(f, "lora_unet_to_k.lora_up.weight");
+    const float *down = weights_of(f, "lora_unet_to_k.lora_down.weight");
+    for (int i = 0; i < N * k; i++)
+        for (int r = 0; r < RANK; r++)
+            in->w[N * k + i] += 0.5f * up[i / k * RANK + r] * down[r * k + i % k];
+    return f;
+}
+
 static void check(const stored *s, uint64_t *random) {
     gguf g = {0};
     size_t size;
@@ -104,12 +157,14 @@ static void check(const stored *s, uint64_t *random) {
         const limn_tensor *t = limn_tensors_find(tensors, name);
         assert_int_equal(limn_tensor_read(t, 0, t->count, in->w + p * N * s->k, &err), LIMN_OK);
     }
+    weights_file *lora = s->lora ? add_lora(in, tensors, random) : NULL;
     layer_case c = {.what = s->what,
                     .load = load,
                     .run = run,
                     .tensors = tensors,
                     .shape = in,
                     .loaded = &m,
+                    .tolerance = s->int8 ? INT8_TOLERANCE : 0,
                     .count = (size_t)ROWS * PARTS * N};
     c.want = layer_doubles(c.count);
     for (size_t i = 0; i < c.count; i++)
@@ -118,6 +173,8 @@ static void check(const stored *s, uint64_t *random) {
                          (double)in->w[i % (PARTS * N) * (size_t)s->k + (size_t)j];
     layer_case_check(&c);
     free(c.want);
+    limn_loras_close(in->loras);
+    if (lora) weights_free(lora);
     limn_tensors_free(tensors);
     free(bytes);
     free(in);
