@@ -215,13 +215,14 @@ char *limn_form_text_config(const limn_tensors *text, bool second) {
     return text_of(c);
 }
 
+/* Where the schedule ends in pure noise, steps begin there, or it is of no use: Lin et al. 2023. */
 char *limn_form_scheduler_config(const limn_family *family, bool v, bool zero_snr) {
     return text_of(json_pack("{ss si sf sf ss sb sb si ss ss sb}", "_class_name", family->scheduler,
                              "num_train_timesteps", 1000, "beta_start", 0.00085, "beta_end", 0.012,
                              "beta_schedule", "scaled_linear", "clip_sample", 0, "set_alpha_to_one",
-                             0, "steps_offset", 1, "timestep_spacing", family->spacing,
-                             "prediction_type", v ? "v_prediction" : "epsilon",
-                             "rescale_betas_zero_snr", zero_snr));
+                             0, "steps_offset", 1, "timestep_spacing",
+                             zero_snr ? "trailing" : family->spacing, "prediction_type",
+                             v ? "v_prediction" : "epsilon", "rescale_betas_zero_snr", zero_snr));
 }
 
 char *limn_form_index(const limn_family *family) {

@@ -298,7 +298,7 @@ static limn_status make_for_unet(const limn_tensors *all, const char *name, limn
     int context;
     limn_status status = find_family(all, name, s, &v, &context, err);
     if (status != LIMN_OK) return status;
-    const bool zero_snr = limn_tensors_find(all, "ztsnr") != NULL;
+    const bool zero_snr = v && limn_tensors_find(all, "ztsnr") != NULL;
     status = add_made(s, LIMN_INDEX, limn_form_index(s->family), err);
     if (status == LIMN_OK)
         status = add_made(s, "unet/config.json",

@@ -253,9 +253,14 @@ static void add(void *ctx, const char *name, int rank, const uint64_t *shape) {
 }
 
 void published_write(published which, int in_c, const char *path) {
+    published_write_marked(which, in_c, (const char *[]){NULL}, path);
+}
+
+void published_write_marked(published which, int in_c, const char *const *marks, const char *path) {
     header h = {0};
     byte_list length = {0};
     published_tensors(which, in_c, add, &h);
+    for (; *marks; marks++) add(&h, *marks, 1, (const uint64_t[]){0});
     bytes_add(&h.text, "}", 1);
     bytes_add_number(&length, h.text.size, 8);
     FILE *f = fopen(path, "wb");

@@ -18,4 +18,7 @@ void published_tensors(published which, int in_c, published_visit *visit, void *
 /* Writes such a file as float16 safetensors. Fails the test where it cannot. */
 void published_write(published which, int in_c, const char *path);
 
+/* The same, with an empty tensor of each of the names in `marks`, which end with NULL. */
+void published_write_marked(published which, int in_c, const char *const *marks, const char *path);
+
 #endif
