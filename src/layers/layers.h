@@ -72,7 +72,7 @@ typedef struct limn_table {
 /* One tensor to be brought into its place; see limn_loader. */
 typedef struct limn_pack_job {
     const limn_tensor *tensor;
-    limn_numbers to;    /* and where else, as in limn_matrix: */
+    limn_numbers to;    /* where its numbers go; what lies beside them is limn_matrix's: */
     uint16_t *q8_scale; /* of LIMN_Q8_0 */
     float *scale;       /* of LIMN_I8, and the next too */
     int32_t *start;
@@ -135,8 +135,12 @@ void limn_load_int(limn_loader *ld, const limn_config *config, const char *key, 
  * [n]. */
 limn_matrix limn_load_linear(limn_loader *ld, const char *name, int n, int k, bool bias);
 
+/* How many linear layers may be put together: queries, keys and values. */
+#define LIMN_LINEARS_MOST 3
+
 /* Several linear layers of one input as one matrix, outputs one after the other: `names` are
- * `count` suffixes behind `prefix`, at most three, each [n, k]; with bias, each has one. */
+ * `count` suffixes behind `prefix`, at most LIMN_LINEARS_MOST, each [n, k]; with bias, each has
+ * one. */
 limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *const *names,
                               int count, int n, int k, bool bias);
 

@@ -7,8 +7,6 @@
 
 /* Channels from which a matrix may be int8. */
 #define INT8_FROM 32
-/* Linear layers that are put together at most: queries, keys and values. */
-#define LINEARS_MOST 3
 
 void limn_load_fail(limn_loader *ld, limn_status status, const char *format, ...) {
     if (ld->status != LIMN_OK) return;
@@ -63,7 +61,7 @@ static float *load_plain(limn_loader *ld, const char *name, int rank, const uint
     const limn_tensor *t = want(ld, name, rank, shape);
     if (!t) return NULL;
     float *to = limn_arena_floats(ld->arena, (size_t)t->count);
-    add_job(ld, &(limn_pack_job){.tensor = t, .to.f32 = to, .n0 = -1});
+    add_job(ld, &(limn_pack_job){.tensor = t, .to = {LIMN_F32, .f32 = to}, .n0 = -1});
     return to;
 }
 
@@ -91,7 +89,7 @@ static limn_numbers take_numbers(limn_loader *ld, limn_dtype type, size_t count)
     return (limn_numbers){.type = type, .at = limn_arena_take(ld->arena, count, size)};
 }
 
-/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, or as what it may stay.
+/* Memory for a matrix [n, k]: as int8 where that is wanted and suits, else in `type`.
  * job->taps is there already. */
 static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype type, limn_pack_job *job) {
     const int panel = ld->k->panel, c = m->k / job->taps;
@@ -146,7 +144,7 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
                               int count, int n, int k, bool bias) {
     limn_matrix m = {.n = n * count, .k = k};
     limn_pack_job job = {.taps = 1};
-    const limn_tensor *weight[LINEARS_MOST];
+    const limn_tensor *weight[LIMN_LINEARS_MOST]; /* while measuring, all may be the same one */
     char name[256];
     limn_dtype type = LIMN_F32;
     for (int i = 0; i < count; i++) {
@@ -165,7 +163,7 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
         snprintf(name, sizeof name, "%s%s.bias", prefix, names[i]);
         const limn_tensor *t = want(ld, name, 1, &(uint64_t){(uint64_t)n});
         float *to = biases ? biases + i * n : NULL;
-        add_job(ld, &(limn_pack_job){.tensor = t, .to.f32 = to, .n0 = -1});
+        add_job(ld, &(limn_pack_job){.tensor = t, .to = {LIMN_F32, .f32 = to}, .n0 = -1});
     }
     m.bias = biases;
     return m;

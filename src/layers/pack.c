@@ -256,8 +256,9 @@ static size_t window_numbers(const limn_kernels *kernels, const limn_pack_job *j
 static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job *job,
                                limn_error *err) {
     const limn_dtype narrow = limn_dtype_narrow(job->tensor->dtype);
-    const bool bits = narrow == LIMN_F16 || narrow == LIMN_BF16, int8 = job->to.type == LIMN_I8;
-    const size_t number = bits ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
+    const bool narrower = narrow == LIMN_F16 || narrow == LIMN_BF16;
+    const bool int8 = job->to.type == LIMN_I8;
+    const size_t number = narrower ? sizeof(uint16_t) : sizeof(float), row = (size_t)job->k;
     const size_t room = window_numbers(kernels, job, number);
     const size_t rotated = int8 ? row : 0, bytes = rotated * sizeof(float) + room * number;
     float *memory = malloc(bytes + rotated);
@@ -266,8 +267,8 @@ static limn_status pack_matrix(const limn_kernels *kernels, const limn_pack_job 
                          bytes + rotated, job->tensor->name);
     packing p = {.kernels = kernels, .job = job, .room = room, .row = memory, .err = err};
     p.widen = limn_widen_of(kernels, narrow);
-    p.bits = bits ? (uint16_t *)(memory + rotated) : NULL;
-    p.floats = bits ? NULL : memory + rotated;
+    p.bits = narrower ? (uint16_t *)(memory + rotated) : NULL;
+    p.floats = narrower ? NULL : memory + rotated;
     p.small = (int8_t *)memory + bytes;
     limn_status status = LIMN_OK;
     const int rows = (int)job->tensor->shape[0];

@@ -68,9 +68,9 @@ void limn_pack_int8_margin(const limn_kernels *kernels, const limn_pack_job *job
     size_t panel = (size_t)kernels->panel, used = (size_t)job->n % panel;
     size_t depth = (size_t)job->taps * (size_t)limn_fours_of(job->k / job->taps);
     if (used == 0) return;
-    int8_t *last = job->to.i8 + (size_t)job->n / panel * panel * depth;
-    for (size_t at = 0; at < depth / 4; at++)
-        memset(last + (at * panel + used) * 4, 0, (panel - used) * 4);
+    int8_t *column = limn_int8_column(kernels, job, (size_t)job->n);
+    for (size_t at = 0; at < depth; at += 4)
+        memset(column + limn_int8_line(kernels, at), 0, (panel - used) * 4);
     memset(job->scale + job->n, 0, (panel - used) * sizeof *job->scale);
     memset(job->start + job->n, 0, (panel - used) * sizeof *job->start);
 }

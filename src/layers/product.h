@@ -30,8 +30,8 @@ ptrdiff_t limn_rows_pixel(const limn_rows *r, int image, int y, int x);
 const float *limn_rows_at(const limn_rows *r, int image, int y, int x);
 
 /* What makes float32 of 16 bits of LIMN_F16 or LIMN_BF16. */
-static inline limn_widen limn_widen_of(const limn_kernels *kernels, limn_dtype kept) {
-    return kept == LIMN_BF16 ? kernels->from_bf16 : kernels->from_f16;
+static inline limn_widen limn_widen_of(const limn_kernels *kernels, limn_dtype type) {
+    return type == LIMN_BF16 ? kernels->from_bf16 : kernels->from_f16;
 }
 
 /* Numbers that share a scale in LIMN_Q8_0. */

@@ -13,8 +13,8 @@
 
 #include <string.h>
 
-/* Numbers from which matrices that are stored narrowly (layers.h, `kept`) stay so: less memory, at
- * the price of converting them as they are used. */
+/* Numbers from which matrices that are stored narrowly (layers.h, keep_narrow) stay so: less
+ * memory, at the price of converting them as they are used. */
 #define LIMN_NARROW_FROM ((uint64_t)100000000)
 
 /* Text encoders that a model may have: SDXL has two. */

@@ -100,8 +100,8 @@ static void add_places(limn_sha256 *hash, const limn_opening *o) {
     for (int i = 0; i < o->loader.job_count; i++) {
         const limn_pack_job *job = &o->loader.jobs[i];
         const limn_tensor *t = job->tensor;
-        const int form[6] = {job->n0,          job->n, job->k, job->taps, t ? (int)t->dtype : -1,
-                             (int)job->to.type};
+        const int from = t ? (int)t->dtype : -1, to = (int)job->to.type;
+        const int form[] = {job->n0, job->n, job->k, job->taps, from, to};
         add_text(hash, t ? t->name : "");
         limn_sha256_add(hash, form, sizeof form);
         add_place(hash, o, job->to.at);

@@ -14,8 +14,8 @@ limn_status limn_request_resolve(const limn_model *model, limn_request *request,
 /* The same, and LIMN_E_USAGE where the machine's memory does not hold what it takes. */
 limn_status limn_request_check(const limn_model *model, limn_request *request, limn_error *err);
 
-/* LIMN_E_USAGE where this machine has less memory than what a picture of that size needs beside the
- * model of `resident` bytes; a workspace of SIZE_MAX is more than can be counted. */
+/* LIMN_E_USAGE where this machine has less memory than what a picture of that size needs beside
+ * `resident` bytes; a workspace of SIZE_MAX is more than can be counted. */
 limn_status limn_machine_check(size_t resident, size_t workspace, int width_px, int height_px,
                                limn_error *err);
 

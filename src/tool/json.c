@@ -2,6 +2,7 @@
 #include "tool/tool.h"
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,9 @@ void limn_tool_json_text(FILE *to, const char *text) {
 
 void limn_tool_json_number(FILE *to, double value) {
     char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
+    const bool whole = fabs(value) < 1e15 && value == floor(value); /* "10", not "1e+01" */
+    if (whole) snprintf(text, sizeof text, "%.0f", value);
+    for (int digits = 1; digits <= 17 && !whole; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }

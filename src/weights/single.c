@@ -93,7 +93,6 @@ static limn_part bare_part(const limn_tensors *all) {
     return LIMN_PARTS;
 }
 
-/* Sorts the file's tensors by part, names without prefix. */
 /* ComfyUI's float8 files with a scale beside each matrix: without it the numbers are others. */
 static bool is_float8_scale(const char *name) {
     static const char *const ends[] = {".scale_weight", ".scale_input", "scaled_fp8"};
@@ -105,6 +104,7 @@ static bool is_float8_scale(const char *name) {
     return false;
 }
 
+/* Sorts the file's tensors by part, names without prefix. */
 static limn_status sort_parts(const limn_tensors *all, limn_single *s, limn_gather *parts,
                               limn_error *err) {
     const limn_part bare = bare_part(all);
@@ -298,7 +298,7 @@ static limn_status make_for_unet(const limn_tensors *all, const char *name, limn
     int context;
     limn_status status = find_family(all, name, s, &v, &context, err);
     if (status != LIMN_OK) return status;
-    const bool zero_snr = v && limn_tensors_find(all, "ztsnr") != NULL;
+    const bool zero_snr = v && limn_tensors_find(all, "ztsnr") != NULL; /* epsilon cannot */
     status = add_made(s, LIMN_INDEX, limn_form_index(s->family), err);
     if (status == LIMN_OK)
         status = add_made(s, "unet/config.json",

@@ -45,7 +45,7 @@ enum { ROWS = 8192, WIDE = 384 };
 static void product(limn_exec *e, float *out) {
     float *x = calloc((size_t)ROWS * WIDE, sizeof *x), *w = calloc((size_t)WIDE * WIDE, sizeof *w);
     assert_true(x && w);
-    const limn_matrix m = {.n = WIDE, .k = WIDE, .numbers.f32 = w};
+    const limn_matrix m = {.n = WIDE, .k = WIDE, .numbers = {LIMN_F32, .f32 = w}};
     limn_linear_run(e, &m, x, WIDE, ROWS, NULL, out);
     free(w);
     free(x);
