@@ -96,7 +96,7 @@ for member in '"file":"json.png"' '"seed":7' '"width":64' '"height":64' '"steps"
     '"ms":[0-9.]+' "\"sha256\":\"$first\"" '"prompt":"a red apple"'; do
     holds "with $member" "^\{.*$member.*\}$" "$T/out"
 done
-small "a red apple" -s 7 -g 10 --json --dry-run
+small "a red apple" -s 7 -g 10 --json --dry-run -o ten.png
 holds "numbers are as a person writes them" '"guidance":10,' "$T/out"
 small "a \"b\" \\ "$'\t\xff' -s 7 --json -o quotes.png
 if command -v jq >/dev/null; then

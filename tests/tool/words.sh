@@ -114,9 +114,11 @@ start() {
     set +m
 }
 
-# listens: whether what `start` began has Ctrl-C (SIGINT, bit 1 of what it catches) to itself by now.
+# listens: whether what `start` began has Ctrl-C (SIGINT, bit 1 of what it catches) to itself by now;
+# before it is the program it is a copy of this shell, which may have it too.
 listens() {
     local caught
+    [ "/proc/$child/exe" -ef "$LIMN" ] || return
     caught=$(sed -n 's/^SigCgt:.*\(..\)$/\1/p' "/proc/$child/status" 2>/dev/null)
     [ $((0x${caught:-0} & 2)) != 0 ]
 }
