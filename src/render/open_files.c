@@ -16,6 +16,7 @@ static const limn_pipeline pipelines[] = {
     {"StableDiffusionInpaintPipeline", false, true},
     {"StableDiffusionInstructPix2PixPipeline", false, false},
     {"StableDiffusionXLInpaintPipeline", true, false},
+    {"StableDiffusionXLInstructPix2PixPipeline", true, false},
     {"StableDiffusionXLImg2ImgPipeline", true, false},
     {"LatentConsistencyModelPipeline", false, false},
 };

@@ -269,6 +269,19 @@ static int said_prediction(const limn_tensors *all) {
     return limn_tensors_find(all, "v_pred") != NULL ? 2 : 0;
 }
 
+/* Those of EDM's kind (Karras et al. 2022; Playground 2.5, CosXL) have a schedule and latents of
+ * their own. */
+static limn_status refuse_edm(const limn_tensors *all, limn_error *err) {
+    static const char *const marks[] = {"edm_mean", "edm_vpred.sigma_max"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (limn_tensors_find(all, marks[i]))
+            return limn_fail(err, LIMN_E_INPUT,
+                             "%s: a model of EDM's kind (it has the tensor \"%s\": Playground 2.5 "
+                             "or CosXL), with which limn does not draw",
+                             all->file, marks[i]);
+    return LIMN_OK;
+}
+
 /* Finds the family; *v becomes whether the U-Net predicts v, *context the width of its text. */
 static limn_status find_family(const limn_tensors *all, const char *name, limn_single *s, bool *v,
                                int *context, limn_error *err) {
@@ -296,7 +309,8 @@ static limn_status make_for_unet(const limn_tensors *all, const char *name, limn
                                  limn_error *err) {
     bool v;
     int context;
-    limn_status status = find_family(all, name, s, &v, &context, err);
+    limn_status status = refuse_edm(all, err);
+    if (status == LIMN_OK) status = find_family(all, name, s, &v, &context, err);
     if (status != LIMN_OK) return status;
     const bool zero_snr = v && limn_tensors_find(all, "ztsnr") != NULL; /* epsilon cannot */
     status = add_made(s, LIMN_INDEX, limn_form_index(s->family), err);

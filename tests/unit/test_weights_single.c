@@ -184,6 +184,22 @@ static void marks_of_prediction(void **state) {
     }
 }
 
+/* Models of Stable Diffusion's shape that compute something else. */
+static void models_of_another_kind(void **state) {
+    (void)state;
+    static const char *const marks[][2] = {{"edm_mean"}, {"edm_vpred.sigma_max"}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *path = scratch_at("xl.safetensors");
+        limn_folder *f = NULL;
+        limn_error err = {0};
+        published_write_marked(PUBLISHED_SDXL, 4, marks[i], path);
+        assert_int_equal(limn_folder_open(path, &f, &err), LIMN_E_INPUT);
+        assert_non_null(strstr(err.text, "EDM's kind"));
+        assert_non_null(strstr(err.text, marks[i][0]));
+        unlink(path);
+    }
+}
+
 /* Families by what tells them apart. */
 static void families(void **state) {
     (void)state;
@@ -419,10 +435,15 @@ static void weights_in_several_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stable_diffusion_1),       cmocka_unit_test(its_kin),
-        cmocka_unit_test(stable_diffusion_2),       cmocka_unit_test(stable_diffusion_xl),
-        cmocka_unit_test(marks_of_prediction),      cmocka_unit_test(families),
-        cmocka_unit_test(files_that_are_no_model),  cmocka_unit_test(published_names_come_back),
+        cmocka_unit_test(stable_diffusion_1),
+        cmocka_unit_test(its_kin),
+        cmocka_unit_test(stable_diffusion_2),
+        cmocka_unit_test(stable_diffusion_xl),
+        cmocka_unit_test(marks_of_prediction),
+        cmocka_unit_test(models_of_another_kind),
+        cmocka_unit_test(families),
+        cmocka_unit_test(files_that_are_no_model),
+        cmocka_unit_test(published_names_come_back),
         cmocka_unit_test(weights_in_several_files),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
