@@ -61,10 +61,11 @@ typedef struct limn_norm {
     const float *gamma, *beta; /* [c] */
 } limn_norm;
 
-/* A table [rows, d] of which single rows are looked up. What is stored in 16 bits stays so. */
+/* A table [rows, d] of which single rows are looked up. What is stored narrowly stays so. */
 typedef struct limn_table {
     int d;
-    limn_numbers numbers; /* LIMN_F32, LIMN_F16 or LIMN_BF16 */
+    limn_numbers numbers;     /* not LIMN_I8 */
+    const uint16_t *q8_scale; /* for LIMN_Q8_0: [rows][d / 32], float16 bits */
 } limn_table;
 
 /* ---- loading --------------------------------------------------------------------------------- */

@@ -81,12 +81,14 @@ static void take_int8(limn_loader *ld, limn_matrix *m, int c, limn_pack_job *job
     m->start = job->start = limn_arena_take(ld->arena, columns, sizeof *job->start);
 }
 
-/* Memory for numbers that stay of this type; Q8_0's scales lie elsewhere. */
-static limn_numbers take_numbers(limn_loader *ld, limn_dtype type, size_t count) {
+/* Memory for numbers that stay of this type, and for Q8_0's scales. */
+static void take_numbers(limn_loader *ld, limn_dtype type, size_t count, limn_pack_job *job) {
     const size_t size = type == LIMN_Q8_0  ? sizeof(int8_t)
                         : type == LIMN_F32 ? sizeof(float)
                                            : sizeof(uint16_t);
-    return (limn_numbers){.type = type, .at = limn_arena_take(ld->arena, count, size)};
+    job->to = (limn_numbers){.type = type, .at = limn_arena_take(ld->arena, count, size)};
+    if (type == LIMN_Q8_0)
+        job->q8_scale = limn_arena_take(ld->arena, count / LIMN_Q8_BLOCK, sizeof *job->q8_scale);
 }
 
 /* Memory for a matrix [n, k]: as int8 where that is wanted and suits, else in `type`.
@@ -99,11 +101,9 @@ static void take_matrix(limn_loader *ld, limn_matrix *m, limn_dtype type, limn_p
     if (suits_int8(ld, c, job->taps))
         take_int8(ld, m, c, job);
     else
-        job->to = take_numbers(ld, type, numbers);
-    if (job->to.type == LIMN_Q8_0)
-        m->q8_scale = job->q8_scale =
-            limn_arena_take(ld->arena, numbers / LIMN_Q8_BLOCK, sizeof *m->q8_scale);
+        take_numbers(ld, type, numbers, job);
     m->numbers = job->to;
+    m->q8_scale = job->q8_scale;
 }
 
 bool limn_load_has(const limn_loader *ld, const char *name) {
@@ -120,14 +120,14 @@ static limn_dtype type_for(const limn_loader *ld, const limn_tensor *t) {
     return merged > 0 ? LIMN_F32 : narrow;
 }
 
-/* The same where it is no linear layer's. */
+/* The same of a convolution, whose lines would be cut out of blocks. */
 static limn_dtype plain_type_for(const limn_loader *ld, const limn_tensor *t) {
     const limn_dtype type = type_for(ld, t);
     return type == LIMN_Q8_0 ? LIMN_F32 : type;
 }
 
-/* The same of a linear layer [n, k]: its blocks are rows' whole blocks. */
-static limn_dtype linear_type_for(const limn_loader *ld, const limn_tensor *t, int k) {
+/* The same of a linear layer or a table, [n, k]: blocks are rows' whole blocks. */
+static limn_dtype row_type_for(const limn_loader *ld, const limn_tensor *t, int k) {
     const bool blocks = k % LIMN_Q8_BLOCK == 0 && t && !t->transposed;
     return blocks ? type_for(ld, t) : plain_type_for(ld, t);
 }
@@ -150,7 +150,7 @@ limn_matrix limn_load_linears(limn_loader *ld, const char *prefix, const char *c
     for (int i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s%s.weight", prefix, names[i]);
         weight[i] = want_linear(ld, name, n, k);
-        const limn_dtype own = linear_type_for(ld, weight[i], k);
+        const limn_dtype own = row_type_for(ld, weight[i], k);
         type = i == 0 || own == type ? own : LIMN_F32;
     }
     take_matrix(ld, &m, type, &job);
@@ -213,7 +213,7 @@ limn_table limn_load_table(limn_loader *ld, const char *name, int rows, int d) {
     const uint64_t shape[2] = {(uint64_t)rows, (uint64_t)d};
     limn_pack_job job = {.tensor = want(ld, name, 2, shape), .n0 = -1};
     if (!job.tensor) return (limn_table){.d = d};
-    job.to = take_numbers(ld, plain_type_for(ld, job.tensor), (size_t)job.tensor->count);
+    take_numbers(ld, row_type_for(ld, job.tensor, d), (size_t)job.tensor->count, &job);
     add_job(ld, &job);
-    return (limn_table){.d = d, .numbers = job.to};
+    return (limn_table){.d = d, .numbers = job.to, .q8_scale = job.q8_scale};
 }

@@ -284,6 +284,8 @@ static limn_status pack_tensor(const limn_kernels *kernels, const limn_pack_job 
     const limn_tensor *t = job->tensor;
     const limn_numbers *to = &job->to;
     if (job->n0 < 0 && to->type == LIMN_F32) return limn_tensor_read(t, 0, t->count, to->f32, err);
+    if (job->n0 < 0 && to->type == LIMN_Q8_0)
+        return limn_tensor_read_q8(t, 0, t->count, to->i8, job->q8_scale, err);
     if (job->n0 < 0) return limn_tensor_read_narrow(t, 0, t->count, to->bits, err);
     if (to->type == LIMN_I8 && t->rotated) return limn_pack_int8_stored(kernels, job, err);
     if (to->type == LIMN_Q8_0) return limn_pack_q8(kernels, job, err);

@@ -1,6 +1,6 @@
-/* Linear layers over GGUF's blocks of 32 integers with a scale, kept as they are or as float32: the
- * same bits, at every level, on any number of threads; and right. With a LoRA, and as int8, they
- * are not kept, but are right too. */
+/* Linear layers and tables over GGUF's blocks of 32 integers with a scale, kept as they are or as
+ * float32: the same bits, at every level, on any number of threads; and right. With a LoRA, and as
+ * int8, they are not kept, but are right too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,6 +117,38 @@ static void add_tensor(gguf *g, uint64_t *random, const char *part, limn_dtype t
     free(data);
 }
 
+/* A GGUF file in memory, and its tensors. */
+typedef struct blocks {
+    uint8_t *bytes;
+    limn_source source;
+    limn_tensors *tensors;
+} blocks;
+
+/* The first `count` parts of a case. */
+static void make_blocks(const stored *s, int count, uint64_t *random, blocks *out) {
+    gguf g = {0};
+    size_t size;
+    limn_error err;
+    for (int p = 0; p < count; p++) add_tensor(&g, random, parts[p], s->type[p], s->k);
+    out->bytes = gguf_finish(&g, &size);
+    out->source = limn_source_of("test", out->bytes, size);
+    if (limn_gguf_read(&out->source, &out->tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
+}
+
+/* A part's numbers as float32. */
+static void read_part(const blocks *b, const char *part, float *out) {
+    char name[40];
+    limn_error err;
+    snprintf(name, sizeof name, "%s.weight", part);
+    const limn_tensor *t = limn_tensors_find(b->tensors, name);
+    assert_int_equal(limn_tensor_read(t, 0, t->count, out, &err), LIMN_OK);
+}
+
+static void free_blocks(blocks *b) {
+    limn_tensors_free(b->tensors);
+    free(b->bytes);
+}
+
 /* Corrections of the second part, in the file and in the weights. */
 static weights_file *add_lora(input *in, const limn_tensors *tensors, uint64_t *random) {
     const int k = in->s->k;
@@ -138,30 +170,19 @@ static weights_file *add_lora(input *in, const limn_tensors *tensors, uint64_t *
 }
 
 static void check(const stored *s, uint64_t *random) {
-    gguf g = {0};
-    size_t size;
-    limn_tensors *tensors;
-    limn_error err;
+    blocks b;
     limn_matrix m;
     input *in = calloc(1, sizeof *in);
     assert_non_null(in);
     in->s = s;
-    for (int p = 0; p < PARTS; p++) add_tensor(&g, random, parts[p], s->type[p], s->k);
-    uint8_t *bytes = gguf_finish(&g, &size);
-    const limn_source source = limn_source_of("test", bytes, size);
-    if (limn_gguf_read(&source, &tensors, &err) != LIMN_OK) fail_msg("%s", err.text);
+    make_blocks(s, PARTS, random, &b);
     random_fill(random, NUMBERS_PLAIN, in->x, (size_t)(ROWS * s->k));
-    for (int p = 0; p < PARTS; p++) {
-        char name[40];
-        snprintf(name, sizeof name, "%s.weight", parts[p]);
-        const limn_tensor *t = limn_tensors_find(tensors, name);
-        assert_int_equal(limn_tensor_read(t, 0, t->count, in->w + p * N * s->k, &err), LIMN_OK);
-    }
-    weights_file *lora = s->lora ? add_lora(in, tensors, random) : NULL;
+    for (int p = 0; p < PARTS; p++) read_part(&b, parts[p], in->w + p * N * s->k);
+    weights_file *lora = s->lora ? add_lora(in, b.tensors, random) : NULL;
     layer_case c = {.what = s->what,
                     .load = load,
                     .run = run,
-                    .tensors = tensors,
+                    .tensors = b.tensors,
                     .shape = in,
                     .loaded = &m,
                     .tolerance = s->int8 ? INT8_TOLERANCE : 0,
@@ -175,8 +196,7 @@ static void check(const stored *s, uint64_t *random) {
     free(c.want);
     limn_loras_close(in->loras);
     if (lora) weights_free(lora);
-    limn_tensors_free(tensors);
-    free(bytes);
+    free_blocks(&b);
     free(in);
 }
 
@@ -186,9 +206,52 @@ static void test_blocks(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i], &random);
 }
 
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+/* A table is the first part's tensor. */
+static void load_table(layer_case *c, limn_loader *ld) {
+    const stored *s = c->shape;
+    limn_table *table = c->loaded;
+    *table = limn_load_table(ld, "to_q.weight", N, s->k);
+    assert_int_equal(table->numbers.type, ld->keep_narrow ? s->kept : LIMN_F32);
+}
+
+static void run_table(layer_case *c, limn_exec *e, float *out) {
+    const stored *s = c->shape;
+    if (limn_exec_measuring(e)) return;
+    for (size_t i = 0; i < N; i++) limn_table_row(e->k, c->loaded, i, out + i * (size_t)s->k);
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    uint64_t random = 12;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases && !cases[i].lora; i++) {
+        blocks b;
+        limn_table table;
+        float plain[N * K_MOST];
+        make_blocks(&cases[i], 1, &random, &b);
+        read_part(&b, parts[0], plain);
+        stored s = cases[i];
+        s.kept = limn_dtype_narrow(s.type[0]);
+        layer_case c = {.what = s.what,
+                        .load = load_table,
+                        .run = run_table,
+                        .tensors = b.tensors,
+                        .shape = &s,
+                        .loaded = &table,
+                        .count = (size_t)(N * s.k)};
+        c.want = layer_doubles(c.count);
+        for (size_t k = 0; k < c.count; k++) c.want[k] = (double)plain[k];
+        layer_case_check(&c);
+        free(c.want);
+        free_blocks(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
