@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,33 +235,73 @@ void published_tensors(published which, int in_c, published_visit *visit, void *
 typedef struct header {
     byte_list text;
     uint64_t at;
+    const published_told *told;
+    uint64_t spread_at, spread_count; /* of told->spread: from where in the data, how many */
 } header;
+
+static bool is(const char *name, const char *wanted) {
+    return wanted != NULL && strcmp(name, wanted) == 0;
+}
 
 static void add(void *ctx, const char *name, int rank, const uint64_t *shape) {
     header *h = ctx;
     uint64_t count = 1;
     char line[600];
+    if (is(name, h->told->missing)) return;
     int n = snprintf(line, sizeof line, "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[",
-                     h->text.size ? "," : "{", name);
+                     h->text.size > 1 ? "," : "", name);
     for (int i = 0; i < rank; i++) {
         count *= shape[i];
         n += snprintf(line + n, sizeof line - (size_t)n, "%s%" PRIu64, i ? "," : "", shape[i]);
     }
     n += snprintf(line + n, sizeof line - (size_t)n,
                   "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", h->at, h->at + 2 * count);
+    if (is(name, h->told->spread)) {
+        h->spread_at = h->at;
+        h->spread_count = count;
+    }
     h->at += 2 * count;
     bytes_add(&h->text, line, (size_t)n);
 }
 
+static void add_metadata(header *h) {
+    char line[200];
+    if (h->told->prediction == NULL) return;
+    const int n =
+        snprintf(line, sizeof line, "\"__metadata__\":{\"modelspec.prediction_type\":\"%s\"}",
+                 h->told->prediction);
+    bytes_add(&h->text, line, (size_t)n);
+}
+
+/* Writes told->spread's numbers into the file, whose header is there. */
+static void write_spread(const header *h, const char *path) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, (long)(8 + h->text.size + h->spread_at), SEEK_SET), 0);
+    for (uint64_t i = 0; i < h->spread_count; i++) {
+        const uint16_t half = (uint16_t)(h->told->spread_half | (i % 2) << 15);
+        const uint8_t bytes[] = {(uint8_t)half, (uint8_t)(half >> 8)};
+        assert_int_equal(fwrite(bytes, 1, 2, f), 2);
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
 void published_write(published which, int in_c, const char *path) {
-    published_write_marked(which, in_c, (const char *[]){NULL}, path);
+    published_write_told(which, in_c, &(published_told){0}, path);
 }
 
 void published_write_marked(published which, int in_c, const char *const *marks, const char *path) {
-    header h = {0};
+    published_write_told(which, in_c, &(published_told){.marks = marks}, path);
+}
+
+void published_write_told(published which, int in_c, const published_told *told, const char *path) {
+    header h = {.told = told};
     byte_list length = {0};
+    bytes_add(&h.text, "{", 1);
+    add_metadata(&h);
     published_tensors(which, in_c, add, &h);
-    for (; *marks; marks++) add(&h, *marks, 1, (const uint64_t[]){0});
+    for (const char *const *mark = told->marks; mark && *mark; mark++)
+        add(&h, *mark, 1, (const uint64_t[]){0});
     bytes_add(&h.text, "}", 1);
     bytes_add_number(&length, h.text.size, 8);
     FILE *f = fopen(path, "wb");
@@ -269,6 +310,8 @@ void published_write_marked(published which, int in_c, const char *const *marks,
     assert_int_equal(fwrite(h.text.data, 1, h.text.size, f), h.text.size);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(truncate(path, (off_t)(8 + h.text.size + h.at)), 0);
+    if (told->spread != NULL) assert_true(h.spread_count > 0);
+    if (told->spread != NULL) write_spread(&h, path);
     free(length.data);
     free(h.text.data);
 }

@@ -21,4 +21,16 @@ void published_write(published which, int in_c, const char *path);
 /* The same, with an empty tensor of each of the names in `marks`, which end with NULL. */
 void published_write_marked(published which, int in_c, const char *const *marks, const char *path);
 
+/* What else such a file may say. Zeroed = nothing. */
+typedef struct published_told {
+    const char *const *marks; /* as above; NULL = none */
+    const char *prediction;   /* the metadata's modelspec.prediction_type; NULL = none */
+    const char *missing;      /* a tensor that is left out; NULL = none */
+    const char *spread;       /* one whose numbers are not 0 ... */
+    uint16_t spread_half;     /* ... but by turns this, as float16, and its negative */
+} published_told;
+
+/* The same, with what is told. */
+void published_write_told(published which, int in_c, const published_told *told, const char *path);
+
 #endif

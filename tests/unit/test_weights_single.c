@@ -137,6 +137,44 @@ static void stable_diffusion_2(void **state) {
     limn_folder_close(f);
 }
 
+/* Which of Stable Diffusion 2's two kinds a file is: by the spread of one tensor's numbers, unless
+ * the file says it. */
+static void epsilon_or_v(void **state) {
+#define BIAS "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+    enum { HALF_0_2 = 0x3266, HALF_0_1 = 0x2e66, HALF_0_08 = 0x2d1f }; /* 0.09 is the bound */
+    static const struct {
+        published_told told;
+        bool v, noted;
+    } cases[] = {
+        {{.spread = BIAS, .spread_half = HALF_0_2}, true, false},
+        {{.spread = BIAS, .spread_half = HALF_0_1}, true, false},
+        {{.spread = BIAS, .spread_half = HALF_0_08}, false, false},
+        {{.spread = BIAS, .spread_half = HALF_0_2, .prediction = "epsilon"}, false, false},
+        {{.prediction = "v"}, true, false},
+        {{.missing = BIAS}, true, true},
+        {{.missing = BIAS, .prediction = "epsilon"}, false, false},
+        {{.missing = BIAS, .prediction = "v"}, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        limn_folder *f;
+        limn_error err;
+        const char *path = scratch_at("v2-1.safetensors");
+        published_write_told(PUBLISHED_SD21, 4, &cases[i].told, path);
+        if (limn_folder_open(path, &f, &err) != LIMN_OK) fail_msg("%s", err.text);
+        unlink(path);
+        expect_config(f, "scheduler/scheduler_config.json",
+                      cases[i].v ? "prediction_type=v_prediction" : "prediction_type=epsilon");
+        expect_config(f, "unet/config.json", cases[i].v ? "sample_size=96" : "sample_size=64");
+        assert_string_equal(limn_folder_note(f),
+                            cases[i].noted ? "nothing in this file tells whether it predicts v or "
+                                             "epsilon; v is assumed (--prediction epsilon: the "
+                                             "other)"
+                                           : "");
+        limn_folder_close(f);
+    }
+}
+
 static void stable_diffusion_xl(void **state) {
     (void)state;
     limn_folder *f = open_published(PUBLISHED_SDXL, 4, "sd_xl_base_1.0.safetensors");
@@ -215,12 +253,13 @@ static void families(void **state) {
     struct {
         const char *name;
         limn_traits t;
-    } cases[] = {{"sd1", sd1},           {"bk-sdm", sd1},    {"bk-sdm", sd1},
-                 {"sd1-lcm", sd1},       {"sd2-v", sd1},     {"sd2", sd1},
-                 {"sdxl", xl},           {"ssd-1b", xl},     {"sdxl-turbo", xl},
-                 {"sdxl-lightning", xl}, {"sdxl-lcm", xl},   {"sdxl-inpaint", xl},
-                 {"sd1", sd1},           {"other", sd1},     {"sd-turbo", sd1},
-                 {"sd2-v", sd1},         {"sdxl-turbo", xl}, {"sdxl-lightning", xl}};
+    } cases[] = {
+        {"sd1", sd1},         {"bk-sdm", sd1},        {"bk-sdm", sd1},      {"sd1-lcm", sd1},
+        {"sd2-v", sd1},       {"sd2", sd1},           {"sdxl", xl},         {"ssd-1b", xl},
+        {"sdxl-turbo", xl},   {"sdxl-lightning", xl}, {"sdxl-lcm", xl},     {"sdxl-inpaint", xl},
+        {"sd1", sd1},         {"other", sd1},         {"sd-turbo", sd1},    {"sd2-v", sd1},
+        {"sdxl-turbo", xl},   {"sdxl-lightning", xl}, {"sd1-inpaint", sd1}, {"sd1-pix2pix", sd1},
+        {"sd2-inpaint", sd1}, {"sdxl-pix2pix", xl}};
     cases[1].t.whole_middle = false;
     cases[2].t.layers = 1;
     cases[3].t.guidance_input = true;
@@ -242,6 +281,9 @@ static void families(void **state) {
     cases[15].t.prediction = 2;
     cases[16].t.size_px = 512;
     cases[17].t.size_px = 1024;
+    cases[18].t.in_channels = cases[20].t.in_channels = 9;
+    cases[19].t.in_channels = cases[21].t.in_channels = 8;
+    cases[20].t.context = 1024;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(limn_family_find(&cases[i].t)->name, cases[i].name);
     const limn_family *lightning = limn_family_find(&cases[9].t),
@@ -251,6 +293,49 @@ static void families(void **state) {
     assert_int_equal(limn_family_steps(lightning, "sdxl_lightning"), 4);
     assert_int_equal(limn_family_steps(lightning, NULL), 4);
     assert_int_equal(limn_family_steps(turbo, "turbo_8step"), 1);
+}
+
+/* What each family is drawn with where nobody says otherwise: the table of docs/formats.md. */
+static void what_families_are_drawn_with(void **state) {
+    static const struct {
+        const char *name;
+        limn_traits traits; /* the least that tells it apart */
+        int steps;
+        double guidance;
+        int size_px;
+    } table[] = {
+#define SD1 .context = 768, .layers = 2, .whole_middle = true
+#define SD2 .context = 1024, .layers = 2, .whole_middle = true
+#define XL  .context = 2048, .deepest = 10, .whole_middle = true
+        {"sd1", {SD1, .in_channels = 4}, 20, 7.5, 512},
+        {"sd1-inpaint", {SD1, .in_channels = 9}, 20, 7.5, 512},
+        {"sd1-pix2pix", {SD1, .in_channels = 8}, 20, 7.5, 512},
+        {"sd1-lcm", {SD1, .guidance_input = true}, 4, 8.5, 512},
+        {"bk-sdm", {.context = 768, .layers = 1, .whole_middle = true}, 25, 7.5, 512},
+        {"sd2", {SD2, .prediction = 1}, 20, 7.5, 512},
+        {"sd2-v", {SD2, .prediction = 2}, 20, 7.5, 768},
+        {"sd2-inpaint", {SD2, .in_channels = 9}, 20, 7.5, 512},
+        {"sd-turbo", {SD2, .name = "sd_turbo"}, 1, 1, 512},
+        {"sdxl", {XL, .in_channels = 4}, 25, 5, 1024},
+        {"sdxl-inpaint", {XL, .in_channels = 9}, 25, 7.5, 1024},
+        {"sdxl-pix2pix", {XL, .in_channels = 8}, 25, 3, 768},
+        {"sdxl-lcm", {XL, .guidance_input = true}, 4, 8, 1024},
+        {"sdxl-turbo", {XL, .name = "sdxl-turbo"}, 1, 1, 512},
+        {"sdxl-lightning", {XL, .name = "SDXL-Lightning"}, 4, 1, 1024},
+        {"ssd-1b", {.context = 2048, .deepest = 4, .whole_middle = true}, 25, 9, 1024},
+#undef SD1
+#undef SD2
+#undef XL
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const limn_family *f = limn_family_find(&table[i].traits);
+        assert_string_equal(f->name, table[i].name);
+        if (f->steps != table[i].steps || f->guidance != table[i].guidance ||
+            f->size_px != table[i].size_px)
+            fail_msg("%s: %d steps, guidance %g, %d px", f->name, f->steps, f->guidance,
+                     f->size_px);
+    }
 }
 
 /* ---- files that are no model ----------------------------------------------------------------- */
@@ -435,16 +520,12 @@ static void weights_in_several_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stable_diffusion_1),
-        cmocka_unit_test(its_kin),
-        cmocka_unit_test(stable_diffusion_2),
-        cmocka_unit_test(stable_diffusion_xl),
-        cmocka_unit_test(marks_of_prediction),
-        cmocka_unit_test(models_of_another_kind),
-        cmocka_unit_test(families),
-        cmocka_unit_test(files_that_are_no_model),
-        cmocka_unit_test(published_names_come_back),
-        cmocka_unit_test(weights_in_several_files),
+        cmocka_unit_test(stable_diffusion_1),           cmocka_unit_test(its_kin),
+        cmocka_unit_test(stable_diffusion_2),           cmocka_unit_test(epsilon_or_v),
+        cmocka_unit_test(stable_diffusion_xl),          cmocka_unit_test(marks_of_prediction),
+        cmocka_unit_test(models_of_another_kind),       cmocka_unit_test(families),
+        cmocka_unit_test(what_families_are_drawn_with), cmocka_unit_test(files_that_are_no_model),
+        cmocka_unit_test(published_names_come_back),    cmocka_unit_test(weights_in_several_files),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
 }
