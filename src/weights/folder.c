@@ -218,7 +218,9 @@ static limn_status open_asides(limn_folder *f, const limn_folder_asides *from, l
     }
     if (status == LIMN_OK && from->text_encoder != NULL) {
         status = open_aside(f, from->text_encoder, "text_encoder", text, &it, err);
-        if (status == LIMN_OK && from->text_encoder_2 == NULL)
+        /* A folder that is the first encoder itself has no second. */
+        const bool itself = status == LIMN_OK && f->asides[f->aside_count - 1].inside[0] == '\0';
+        if (status == LIMN_OK && from->text_encoder_2 == NULL && !itself)
             take_aside(f, "text_encoder_2", only_text_2, it, false);
     }
     if (status == LIMN_OK && from->text_encoder_2 != NULL)
