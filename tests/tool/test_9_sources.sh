@@ -61,3 +61,29 @@ limn "a red apple" $from --init cut.png -o no.png
 refuses 65 "a damaged picture" "cut\.png"
 limn "a red apple" $from --init away/init.png --strength 0 -o no.png
 refuses 64 "a strength of nothing is not the usual one" "--strength wants a number from 0.001 to 1"
+
+# In a batch they hold for every line; A1111's denoising_strength is then the strength.
+cat >prompts.jsonl <<'END'
+{"prompt": "a red apple", "seed": 7, "denoising_strength": 0.4}
+{"prompt": "a red apple", "seed": 7}
+END
+cp away/init.png .
+limn batch prompts.jsonl --steps 5 -t 1 --init init.png -o batch
+gives 0 "batch --init"
+same "draws what is drawn alone, denoising_strength too" "$(sha256 from.png)" \
+    "$(sha256 batch/0001-a-red-apple-7.png)"
+limn show batch/0001-a-red-apple-7.png
+holds "which is the strength in the recipe" '^strength +0\.4$' "$T/out"
+limn "a red apple" $from --init init.png -o usual.png
+same "and without one the strength is the usual" "$(sha256 usual.png)" \
+    "$(sha256 batch/0002-a-red-apple-7.png)"
+limn batch prompts.jsonl --steps 5 -t 1 --init init.png -o batch
+same_text "run again, all is there already" 2 "$(grep -c '(there already)$' "$T/out")"
+limn batch prompts.jsonl --steps 5 -t 1 --init mask.png -o batch
+gives 73 "from another picture it is another request"
+limn batch prompts.jsonl --steps 5 -t 1 --init init.png --mask mask.png -o holes
+gives 0 "batch --init --mask"
+same "draws what is drawn alone" "$(sha256 hole.png)" "$(sha256 holes/0002-a-red-apple-7.png)"
+limn batch prompts.jsonl --steps 5 -t 1 --mask mask.png -o none
+gives 65 "batch with a mask alone"
+holds "is said of each line" '^limn: prompts\.jsonl:2:1: a mask needs a picture to begin with' "$T/err"
