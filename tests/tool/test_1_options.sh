@@ -12,11 +12,26 @@ for option in --help -h; do
     is "$option fits a screen" [ "$(wc -l <"$T/out")" -le 30 ]
     lacks "$option is at most 80 columns wide" '.{81}' "$T/out"
 done
-for option in -o --output -n --count -s --seed --steps -g --guidance --negative --size --sampler \
-    --schedule --rng --eta --precision --taesd --cache --max-memory -m --model -t --threads -q --quiet --json --dry-run --force --set \
-    --control --control-image --version --arch --runs \
+# Every option in the program's table is on that screen, but for these, which docs/formats.md has.
+rows=$(sed -n "/limn_tool_option own\[\]/,/^};/s/^ *{\"\([a-z0-9-]*\)\", \(0\|'[a-z]'\),.*/--\1 \2/p" \
+    "$top/src/tool/option_rows.c" | sed "s/ 0$//; s/'\(.\)'/-\1/")
+is "the table of options was read" [ "$(wc -l <<<"$rows")" -ge 40 ]
+same_text "whole" "--version" "$(tail -1 <<<"$rows")"
+limn --help
+for option in $rows --strength --upscale \
     batch again show samplers inspect convert quantize bench; do
-    holds "--help tells of $option" "(^|[ (,])$option( |,|$)" "$T/out"
+    case $option in
+        --control-range | --text-encoder-2 | --tensors) ;;
+        *) holds "--help tells of $option" "(^|[ (,])$option( |,|:|$)" "$T/out" ;;
+    esac
+done
+for option in --control-range --text-encoder-2 --tensors; do
+    holds "docs/formats.md tells of $option" "$option" "$top/docs/formats.md"
+done
+statuses=$(sed -n 's/^ *LIMN_E_[A-Z]* *= *\([0-9]*\),.*/\1/p' "$top/include/limn.h")
+is "the statuses were read" [ "$(wc -w <<<"$statuses")" -ge 7 ]
+for number in 0 1 $statuses; do
+    holds "--help tells of the status $number" "(^|[ ,:])$number [a-zA-Z]" "$T/out"
 done
 for command in batch again show samplers inspect convert quantize bench; do
     limn $command --help

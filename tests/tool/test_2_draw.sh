@@ -93,8 +93,15 @@ small "a red apple" -s 7 --json -o json.png
 gives 0 "--json"
 same_text "it is one line" 1 "$(wc -l <"$T/out")"
 for member in '"file":"json.png"' '"seed":7' '"width":64' '"height":64' '"steps":2' '"sampler":"' \
-    '"ms":[0-9.]+' "\"sha256\":\"$first\"" '"prompt":"a red apple"'; do
+    '"ms":[0-9.]+' "\"sha256\":\"$first\"" '"prompt":"a red apple"' '"negative":""' \
+    '"status":"done"' '"schedule":"model"' '"rng":"torch"' '"eta":0' '"guidance":7.5' \
+    '"model":"tiny-sd15"' '"model_sha256":"[0-9a-f]{64}"' '"contract":1'; do
     holds "with $member" "^\{.*$member.*\}$" "$T/out"
+done
+small "a red apple" -s 7 --negative pear --sampler ddim --schedule trailing --rng philox --eta 0.5 \
+    --json --dry-run -o asked.png
+for member in '"negative":"pear"' '"schedule":"trailing"' '"rng":"philox"' '"eta":0.5'; do
+    holds "with what was asked for: $member" "^\{.*$member[,}]" "$T/out"
 done
 small "a red apple" -s 7 -g 10 --json --dry-run -o ten.png
 holds "numbers are as a person writes them" '"guidance":10,' "$T/out"
@@ -132,13 +139,17 @@ for sampler in $samplers; do
 done
 same_text "no two samplers draw the same" "$(wc -w <<<"$samplers")" \
     "$(cat sampler-*.png >/dev/null; sha256sum sampler-*.png | cut -d' ' -f1 | sort -u | wc -l)"
-drawn=0
+is "there are eight schedules or more" [ "$(wc -w <<<"$schedules")" -ge 8 ]
 for schedule in $schedules; do
-    small "a red apple" -s 7 --sampler euler --schedule $schedule -o "schedule-$schedule.png"
     # Zero terminal SNR is for models that predict v; this one predicts epsilon.
-    case $status in 0) drawn=$((drawn + 1)) ;; 64) ;; *) fail "--schedule $schedule: $status" ;; esac
+    prediction=model
+    [ $schedule != zsnr ] || prediction=v
+    small "a red apple" -s 7 --sampler euler --schedule $schedule --prediction $prediction \
+        -o "schedule-$schedule.png"
+    gives 0 "--schedule $schedule draws"
 done
-is "schedules draw" [ $drawn -ge 4 ]
+small "a red apple" -s 7 --sampler euler --schedule zsnr -o none.png
+refuses 64 "--schedule zsnr where epsilon is predicted" "zsnr|zero terminal SNR"
 
 mkdir dry && cd dry || exit 1
 small "a red apple" -s 7 -n 2 --dry-run -o new/
@@ -147,7 +158,10 @@ empty "it writes nothing" .
 holds "it names the file" 'new/a-red-apple-8\.png' "$T/out"
 holds "it tells the memory" '^memory +[0-9.]+ MB' "$T/out"
 small "a red apple" -s 7 --dry-run --json
-holds "--dry-run --json tells the bytes" '"peak_bytes":[0-9]+' "$T/out"
+for member in dry_run:true model_bytes:[0-9]+ workspace_bytes:[0-9]+ peak_bytes:[0-9]+ evaluations:3 \
+    'gflop:[0-9]+\.[0-9]+' 'model:"tiny-sd15"' 'model_sha256:"[0-9a-f]{64}"' contract:1; do
+    holds "--dry-run --json tells ${member%%:*}" "\"${member%%:*}\":${member#*:}[,}]" "$T/out"
+done
 small "a red apple" --size 72x65 --dry-run
 refuses 64 "--dry-run finds what is wrong too" "65"
 cd ..

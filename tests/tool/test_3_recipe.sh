@@ -22,6 +22,9 @@ gives 0 "again, on three threads, quiet"
 is "says nothing then" [ ! -s "$T/out" ]
 limn again $picture --json
 holds "again --json" '"pixels_identical":true,"file_identical":true.*"differing":0' "$T/out"
+holds "has the values and how far they are apart" '"values":12288,"differing":0,"largest":0,"ms":[0-9.]+,' \
+    "$T/out"
+holds "and the request" '"seed":7,.*"negative":"a pear"' "$T/out"
 limn again $picture -o copy.png
 is "again -o keeps the new picture" cmp -s $picture copy.png
 same_text "again writes nothing else" "a-red-apple-7.png copy.png" "$(echo *)"
@@ -49,6 +52,10 @@ small "a red apple" -s 7 --negative "a pear" --guidance 3.501 -o almost.png
 limn again spliced.png
 gives 1 "again of pixels that differ by one"
 holds "counts those too" 'pixels differ: [1-9][0-9]* of 12288 values, by at most 1 of 255' "$T/out"
+limn again spliced.png --json
+gives 1 "again --json of them"
+holds "has the same" '"pixels_identical":false,"file_identical":false,"values":12288,"differing":[1-9][0-9]*,"largest":1,' \
+    "$T/out"
 
 limn again $picture --set seed=8
 gives 0 "again --set seed=8"

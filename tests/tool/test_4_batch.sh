@@ -79,6 +79,12 @@ holds "the sum counts them" '2 drawn, 0 there already, 5 failed' "$T/err"
 same_text "the manifest has them" 5 "$(grep -c '"status":"failed"' bad/manifest.jsonl)"
 small batch bad.txt -o bad --json
 same_text "--json has them" 5 "$(grep -c '"status":"failed","line":[0-9]*,"code":65' "$T/out")"
+same_text "with a file where the line could be read" "2 3 4 6, 5" \
+    "$(sed -n 's/^{"file":null,.*"line":\([0-9]*\).*/\1/p' "$T/out" | paste -sd' '), $(
+        sed -n 's/^{"file":"bad.*"failed","line":\([0-9]*\).*/\1/p' "$T/out" | paste -sd' '
+    )"
+same_text "and the line of each good one" "1 7" \
+    "$(sed -n 's/^{"file":"bad.*"status":"skipped","line":\([0-9]*\),.*/\1/p' "$T/out" | paste -sd' ')"
 same_text "a failure is not booked twice" 5 "$(grep -c '"status":"failed"' bad/manifest.jsonl)"
 
 small batch prompts.txt -o several -n 2 -s 5 --dry-run

@@ -1,10 +1,12 @@
 # Ctrl-C, and being killed.
 
 no_pictures() { [ -z "$(find . -mindepth 1 ! -name 'prompts*')" ]; }
-for signal in INT TERM; do
+threads() { sed -n 's/^Threads:[[:space:]]*//p' "/proc/$child/status" 2>/dev/null; }
+for signal in INT TERM HUP; do
     start "a cat" -t 1 --size 64x64 --steps 1000 --sampler heun
     wait_for 20 listens
     sleep 0.5 # into the drawing
+    same_text "-t 1 is one thread (SIG$signal)" 1 "$(threads)"
     kill -$signal $child
     ended
     refuses 75 "SIG$signal while drawing" "interrupted"
@@ -18,7 +20,44 @@ wait_for 20 listens_or_ended
 kill -INT $child
 ended
 gives 75 "Ctrl-C in a dry run"
-rm prompts-many.txt
+
+# A second one does not wait for what does not answer: a program whose reader has stopped reading.
+asleep() {
+    local i
+    for i in 1 2 3; do
+        listens && grep -q '^State:[[:space:]]*S' "/proc/$child/status" || return
+        sleep 0.05
+    done
+}
+deaf() { ! listens; }
+mkfifo pipe
+exec 5<>pipe
+set -m
+"$LIMN" batch prompts-many.txt --dry-run --json -t 1 --size 64x64 >&5 2>"$T/err" </dev/null &
+child=$!
+set +m
+wait_for 20 asleep
+kill -INT $child
+wait_for 20 deaf
+is "one Ctrl-C waits for who reads" kill -0 $child
+kill -INT $child
+ended
+gives 130 "two Ctrl-C kill"
+exec 5>&-
+rm pipe prompts-many.txt
+
+# `nohup limn` outlives its terminal.
+(
+    trap '' HUP
+    start "a cat" -s 1 -t 1 --size 64x64 --steps 40 -o prompts-nohup.png
+    wait_for 20 listens
+    kill -HUP $child
+    ended
+    echo $status >"$T/status"
+)
+status=$(cat "$T/status")
+gives 0 "SIGHUP where it is ignored"
+is "the picture is drawn" is_png prompts-nohup.png
 for n in 1 2 3 4 5 6; do echo "prompt number $n"; done >prompts.txt
 # As many steps as make a picture last a good while here, that there be time to break in.
 limn "a cat" -t 1 --size 64x64 --steps 4 --json -o prompts-pace.png
@@ -66,10 +105,11 @@ for signal in INT KILL; do
     done
 done
 
-# A second Ctrl-C does not wait for the step.
-start "a cat" --steps 1000 --size 512x512
+# Three threads draw a picture that has work for them.
+start "a cat" -t 3 --steps 1000 --size 512x512
+three() { [ "$(threads)" = 3 ]; }
+is "-t 3 is three threads" wait_for 20 three
 wait_for 20 listens
 kill -INT $child
-kill -INT $child 2>/dev/null
 ended
-is "two Ctrl-C end it either way" [ "$status" = 75 -o "$status" = 130 ]
+gives 75 "Ctrl-C ends them all"
