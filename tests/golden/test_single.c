@@ -110,6 +110,32 @@ static void parts_come_from_elsewhere(void **state) {
     limn_picture_free(want);
 }
 
+/* The second of SDXL's text encoders, which a model file may lack, and which may be another. */
+static void the_second_encoder_comes_from_elsewhere(void **state) {
+    (void)state;
+    const char *model = MODELS[2], *first = "tests/golden/tiny-sdxl/text_encoder";
+    limn_picture *want = draw(model, NULL);
+    const char *unet = scratch_at("unet.safetensors"), *whole = scratch_at("whole.safetensors");
+    single_write(model, &(single_form){.ldm = true, .only = "unet"}, unet);
+    single_write(model, &(single_form){0}, whole);
+    limn_open_options how = {.vae = model, .tokenizer = model, .text_encoder = first};
+    expect_refused(unet, &how, LIMN_E_MISSING, "text_encoder_2");
+    const char *const places[] = {model, "tests/golden/tiny-sdxl/text_encoder_2", whole};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        how.text_encoder_2 = places[i];
+        expect_same(want, unet, &how);
+    }
+    how = (limn_open_options){.text_encoder_2 = whole};
+    expect_same(want, model, &how);
+    how = (limn_open_options){.text_encoder = first}; /* which leaves the second as it is */
+    expect_same(want, model, &how);
+    how.text_encoder_2 = "tests/golden/tiny-sdxl/tokenizer";
+    expect_refused(model, &how, LIMN_E_INPUT, "there is no text_encoder_2 in it");
+    unlink(unet);
+    unlink(whole);
+    limn_picture_free(want);
+}
+
 /* A file's hash is its own, as A1111 counts it, whatever it is called; with parts from elsewhere it
  * is another. */
 static void the_hash_says_which_bytes(void **state) {
@@ -142,6 +168,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_container_draws_the_same),
         cmocka_unit_test(parts_come_from_elsewhere),
+        cmocka_unit_test(the_second_encoder_comes_from_elsewhere),
         cmocka_unit_test(the_hash_says_which_bytes),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove_empty);
