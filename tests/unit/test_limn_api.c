@@ -136,6 +136,45 @@ static void test_refusals(void **state) {
     }
 }
 
+/* A prompt's length, which a picture's recipe has to have room for: whichever of the four it is. */
+static void test_long_prompts(void **state) {
+    (void)state;
+    enum { MOST = 256 << 10 };
+    char *text = malloc(MOST + 2);
+    assert_non_null(text);
+    for (int i = 0; i <= MOST; i++) text[i] = i % 2 ? ' ' : 'a';
+    text[MOST + 1] = '\0';
+    limn_request r[] = {small_request(1), small_request(1), small_request(1), small_request(1)};
+    r[0].prompt = r[1].negative = r[2].prompt_2 = r[3].negative_2 = text;
+    for (size_t i = 0; i < sizeof r / sizeof *r; i++) {
+        limn_plan plan;
+        limn_error error = {0};
+        assert_int_equal(limn_request_plan(model, &r[i], &plan, &error), LIMN_E_USAGE);
+        assert_string_equal(error.text, "a prompt of 262145 bytes, at most 262144 are read");
+    }
+    text[MOST] = '\0';
+    limn_plan plan;
+    limn_error error;
+    r[0].prompt_syntax = "plain"; /* of which the model reads the beginning */
+    if (limn_request_plan(model, &r[0], &plan, &error) != LIMN_OK) fail_msg("%s", error.text);
+    free(text);
+}
+
+static void test_opened_without_its_encoder(void **state) {
+    (void)state;
+    limn_request r = small_request(1);
+    limn_picture *first = draw(&r, 1), *p = NULL;
+    limn_error error = {0};
+    limn_plan plan;
+    r.init.picture = first;
+    assert_int_equal(limn_render(model, &r, NULL, &p, &error), LIMN_E_USAGE);
+    assert_string_equal(error.text, "tiny-sd15 was opened without its encoder, which a picture to "
+                                    "begin with needs");
+    assert_null(p);
+    assert_int_equal(limn_request_plan(model, &r, &plan, &error), LIMN_E_USAGE);
+    limn_picture_free(first);
+}
+
 static void test_prompt_inspect(void **state) {
     (void)state;
     limn_prompt_check check;
@@ -232,6 +271,71 @@ static void test_progress_and_preview(void **state) {
     assert_same_pixels(plain, p); /* watching changes nothing */
     limn_picture_free(plain);
     limn_picture_free(p);
+}
+
+/* What previews showed. */
+typedef struct gallery {
+    int count, changed, colours; /* of how many steps; how often another picture; of the last */
+    int width, height;
+    uint8_t last[64 * 64 * 3];
+} gallery;
+
+static void hang(void *user, int width, int height, const uint8_t *rgb) {
+    gallery *g = user;
+    const size_t size = (size_t)width * (size_t)height * 3;
+    assert_true(size <= sizeof g->last);
+    g->changed += g->count++ > 0 && memcmp(rgb, g->last, size) != 0;
+    memcpy(g->last, rgb, size);
+    g->width = width;
+    g->height = height;
+    g->colours = 1;
+    for (size_t i = 3; i < size; i += 3) g->colours += memcmp(rgb + i, rgb, 3) != 0;
+}
+
+static gallery previews_of(const limn_model *m, const limn_request *r) {
+    gallery g = {0};
+    limn_picture *p;
+    limn_error error;
+    const limn_options options = {.user = &g, .preview = hang};
+    if (limn_render(m, r, &options, &p, &error) != LIMN_OK) fail_msg("%s", error.text);
+    limn_picture_free(p);
+    assert_int_equal(g.count, r->steps);
+    assert_int_equal(g.changed, r->steps - 1);
+    assert_true(g.colours > g.width * g.height / 2);
+    return g;
+}
+
+/* Each step's is another picture, of more than one colour; and what the last shows is what is drawn
+ * (of the built-in model, whose latents have a basis of colours). */
+static void test_previews_are_pictures(void **state) {
+    (void)state;
+    limn_request r = small_request(7);
+    limn_model *vignette;
+    limn_error error;
+    r.steps = 4;
+    r.sampler = "euler";
+    const gallery tiny = previews_of(model, &r);
+    assert_int_equal(tiny.width, 8);
+    if (limn_model_open("weights/vignette", NULL, &vignette, &error) != LIMN_OK)
+        fail_msg("%s", error.text);
+    r.width = r.height = 256;
+    const gallery g = previews_of(vignette, &r);
+    limn_picture *p = NULL;
+    if (limn_render(vignette, &r, NULL, &p, &error) != LIMN_OK) fail_msg("%s", error.text);
+    const int side = p->width / g.width;
+    double off = 0;
+    for (int y = 0; y < g.height; y++)
+        for (int x = 0; x < g.width; x++)
+            for (int c = 0; c < 3; c++) {
+                int sum = 0;
+                for (int i = 0; i < side * side; i++)
+                    sum += p->rgb[((y * side + i / side) * p->width + x * side + i % side) * 3 + c];
+                off += abs(g.last[(y * g.width + x) * 3 + c] - sum / (side * side));
+            }
+    if (off / (g.width * g.height * 3) > 4)
+        fail_msg("%g off the picture's mean colours", off / (g.width * g.height * 3));
+    limn_picture_free(p);
+    limn_model_close(vignette);
 }
 
 static void test_cancel(void **state) {
@@ -363,11 +467,14 @@ int main(void) {
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_defaults_can_be_planned),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_long_prompts),
+        cmocka_unit_test(test_opened_without_its_encoder),
         cmocka_unit_test(test_prompt_inspect),
         cmocka_unit_test(test_render),
         cmocka_unit_test(test_seed_changes_the_picture),
         cmocka_unit_test(test_thread_count_changes_nothing),
         cmocka_unit_test(test_progress_and_preview),
+        cmocka_unit_test(test_previews_are_pictures),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_threads_share_a_model),

@@ -262,12 +262,33 @@ static void test_batch(void **state) {
     assert_int_equal(count_files(".png", false), 2);
 }
 
+/* 2^31 pictures, more than can be counted. */
+static void test_batch_of_too_many(void **state) {
+    (void)state;
+    static const char line[] = "--n_iter 1000 --batch_size 1000\n";
+    enum { LINES = 2148 };
+    char *text = malloc(LINES * (sizeof line - 1));
+    assert_non_null(text);
+    for (int i = 0; i < LINES; i++)
+        memcpy(text + i * (int)(sizeof line - 1), line, sizeof line - 1);
+    const limn_batch_options options = {
+        .folder = scratch_folder(), .base = small_request(), .dry_run = true};
+    limn_batch_result result;
+    limn_error error = {0};
+    assert_int_equal(limn_batch_run(model, "list.txt", text, LINES * (sizeof line - 1), &options,
+                                    &result, &error),
+                     LIMN_E_INPUT);
+    assert_string_equal(error.text, "list.txt asks for too many pictures");
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_save_and_load),     cmocka_unit_test(test_overwriting_is_asked_for),
         cmocka_unit_test(test_other_formats),     cmocka_unit_test(test_bad_pictures),
         cmocka_unit_test(test_recipe_comes_back), cmocka_unit_test(test_recipe_set),
         cmocka_unit_test(test_no_recipe),         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_batch_of_too_many),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -104,6 +105,70 @@ static void a_published_file(void **state) {
     unlink(path);
 }
 
+/* A model whose scheduler is another, which is the tiny one's else. */
+static void link_model(const char *scheduler) {
+    static const char *const parts[] = {"model_index.json", "text_encoder", "tokenizer", "unet",
+                                        "vae"};
+    char here[600], target[800];
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(mkdir(scratch_at("scheduler"), 0700), 0);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(target, sizeof target, "%s/" TINY "/%s", here, parts[i]);
+        assert_int_equal(symlink(target, scratch_at(parts[i])), 0);
+    }
+    FILE *f = fopen(scratch_at("scheduler/scheduler_config.json"), "w");
+    assert_non_null(f);
+    fputs(scheduler, f);
+    fclose(f);
+}
+
+static void unlink_model(void) {
+    static const char *const names[] = {"model_index.json",
+                                        "text_encoder",
+                                        "tokenizer",
+                                        "unet",
+                                        "vae",
+                                        "scheduler/scheduler_config.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(scratch_at(names[i]));
+    rmdir(scratch_at("scheduler"));
+}
+
+/* What limn had to assume is told by both who look and who open. */
+static void what_was_assumed(void **state) {
+    static const struct {
+        const char *scheduler, *sampler, *notes;
+    } cases[] = {
+        {"{\"_class_name\": \"SASolverScheduler\", \"beta_schedule\": \"scaled_linear\"}", "unipc",
+         "the model's own sampler is SASolverScheduler, which limn does not have; unipc is the "
+         "nearest"},
+        {"{\"_class_name\": \"DDIMScheduler\", \"beta_schedule\": \"scaled_linear\"}", "ddim", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        limn_model *m;
+        limn_error err;
+        link_model(cases[i].scheduler);
+        limn_report *r = inspect(scratch_folder(), NULL, false);
+        assert_string_equal(r->notes, cases[i].notes);
+        assert_string_equal(r->sampler, cases[i].sampler);
+        limn_report_free(r);
+        if (limn_model_open(scratch_folder(), NULL, &m, &err) != LIMN_OK) fail_msg("%s", err.text);
+        assert_string_equal(limn_model_notes(m), cases[i].notes);
+        assert_string_equal(limn_model_describe(m).sampler, cases[i].sampler);
+        limn_model_close(m);
+        unlink_model();
+    }
+    const published_told told = {
+        .missing = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"};
+    published_write_told(PUBLISHED_SD21, 4, &told, at("v2.safetensors"));
+    limn_report *r = inspect(path, NULL, false);
+    assert_non_null(strstr(r->notes, "v is assumed (--prediction epsilon: the other)"));
+    assert_string_equal(r->prediction, "v_prediction");
+    assert_string_equal(r->family, "sd2-v");
+    limn_report_free(r);
+    unlink(path);
+}
+
 /* Replaces a text in a file by another of its length. */
 static void patch(const char *from, const char *to) {
     FILE *f = fopen(path, "r+b");
@@ -171,6 +236,7 @@ int main(void) {
         cmocka_unit_test(a_folder_and_its_hash),
         cmocka_unit_test(a_part_from_elsewhere_and_the_hash),
         cmocka_unit_test(a_published_file),
+        cmocka_unit_test(what_was_assumed),
         cmocka_unit_test(everything_that_is_wrong),
         cmocka_unit_test(parts_alone_and_files_that_are_none),
     };

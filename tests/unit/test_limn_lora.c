@@ -410,6 +410,7 @@ static void test_faults(void **state) {
     assert_int_equal(try_open(&model, 1, NULL, &m, &error), LIMN_E_INPUT);
     assert_non_null(strstr(error.text, "nothing in this LoRA"));
     assert_int_equal(try_open(&model, 65, NULL, &m, &error), LIMN_E_USAGE);
+    assert_string_equal(error.text, "65 LoRA files; limn takes up to 64");
 }
 
 int main(void) {
