@@ -1,5 +1,4 @@
 /* Recipes: limn's JSON and A1111's text, written and read, and single settings changed. */
-#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -199,32 +198,6 @@ static void test_numbers_are_shortest(void **state) {
     assert_int_equal(limn_recipe_json(&f, &text, NULL), LIMN_E_USAGE);
     assert_int_equal(limn_recipe_parameters(&f, &text, NULL), LIMN_E_USAGE);
     assert_null(text);
-}
-
-/* A locale that writes 7,5 changes nothing. */
-static void test_locale_does_not_matter(void **state) {
-    (void)state;
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "ru_RU.UTF-8"};
-    bool found = false;
-    for (size_t i = 0; i < 4 && !found; i++) found = setlocale(LC_NUMERIC, names[i]) != NULL;
-    if (!found) skip();
-    limn_request r = base_request();
-    limn_error error;
-    r.guidance = 7.5;
-    char *json = json_of(&r), *text = parameters_of(&r);
-    limn_recipe *back = must_read(json, NULL);
-    limn_status set = limn_recipe_set(back, "eta", "0.25", &error);
-    limn_status comma = limn_recipe_set(back, "eta", "0,75", &error);
-    double guidance = limn_recipe_request(back)->guidance, eta = limn_recipe_request(back)->eta;
-    setlocale(LC_NUMERIC, "C");
-    assert_non_null(strstr(json, ":7.5,"));
-    assert_non_null(strstr(text, "CFG scale: 7.5,"));
-    assert_int_equal(set, LIMN_OK);
-    assert_int_equal(comma, LIMN_E_USAGE);
-    assert_true(guidance == 7.5 && eta == 0.25);
-    limn_recipe_free(back);
-    free(json);
-    free(text);
 }
 
 static void test_invalid_utf8_does_not_get_in(void **state) {
@@ -556,7 +529,6 @@ int main(void) {
         cmocka_unit_test(test_taesd),
         cmocka_unit_test(test_json_comes_back),
         cmocka_unit_test(test_numbers_are_shortest),
-        cmocka_unit_test(test_locale_does_not_matter),
         cmocka_unit_test(test_invalid_utf8_does_not_get_in),
         cmocka_unit_test(test_bad_json),
         cmocka_unit_test(test_unknown_names_are_kept),
