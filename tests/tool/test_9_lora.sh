@@ -1,11 +1,13 @@
 # --lora: drawn with it, drawn again with it, and told where it is missing
 
-# lora FILE LAYER FLOAT: a LoRA of rank 1 for the first convolution, all of one number, given as the
-# four bytes of a float in printf's octal.
+# lora FILE LAYER FLOAT [NAME]: a LoRA of rank 1 for the first convolution, all of one number, given
+# as the four bytes of a float in printf's octal; and an empty tensor of that name.
 lora() {
     local header value
     header=$(printf '{"%s.lora_down.weight":{"dtype":"F32","shape":[1,4,3,3],"data_offsets":[0,144]},' "$2"
-        printf '"%s.lora_up.weight":{"dtype":"F32","shape":[32,1,1,1],"data_offsets":[144,272]}}' "$2")
+        printf '"%s.lora_up.weight":{"dtype":"F32","shape":[32,1,1,1],"data_offsets":[144,272]}' "$2"
+        [ -z "${4-}" ] || printf ',"%s":{"dtype":"F32","shape":[0],"data_offsets":[272,272]}' "$4"
+        printf '}')
     value=$3
     {
         # shellcheck disable=SC2059
@@ -59,10 +61,20 @@ holds "and says so" "drawn with other LoRA files" "$T/err"
 
 small apple -s 1 -o x.png --lora other.safetensors
 refuses 65 "a LoRA of which nothing fits" "other\.safetensors: nothing in this LoRA belongs to the model"
+lora partly.safetensors lora_unet_conv_in "$half" lora_unet_nowhere.alpha
+small apple -s 1 -o partly.png --lora partly.safetensors
+gives 0 "a LoRA of which not everything fits"
+holds "is told of, with its name" \
+    'partly\.safetensors: 1 of its tensors belong to nothing in this model: lora_unet_nowhere\.alpha \(1' "$T/err"
 small apple -s 1 -o x.png --lora nowhere.safetensors
 refuses 66 "a LoRA that is not there" "nowhere\.safetensors"
 small apple -s 1 -o x.png --lora zero.safetensors:1000
 refuses 64 "a scale past the end" "-100 to 100"
+
+many=()
+for _ in $(seq 17); do many+=(--lora zero.safetensors); done
+small apple -s 1 -o x.png "${many[@]}"
+refuses 64 "a seventeenth LoRA" "--lora can be given 16 times, not more"
 
 mkdir peft
 cp style.safetensors peft/adapter_model.safetensors

@@ -86,8 +86,7 @@ static void the_rest_is_passed_over(void **state) {
                                            "Tiling: True",
                                            "Lora hashes: \"x: 0123, y: 45\"",
                                            "TI hashes: \"x: 0123\"",
-                                           "ControlNet 0: \"Module: canny, Model: x [01234567], "
-                                           "Weight: 0.5\"",
+                                           "ControlNet 0: \"Module: canny, Weight: 0.5\"",
                                            "Hires upscaler: Latent",
                                            "Mask blur: 4",
                                            "Refiner: x [01234567], Refiner switch at: 0.8",
