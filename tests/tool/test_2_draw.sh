@@ -101,7 +101,7 @@ done
 small "a red apple" -s 7 --negative pear --sampler ddim --schedule trailing --rng philox --eta 0.5 \
     --json --dry-run -o asked.png
 for member in '"negative":"pear"' '"schedule":"trailing"' '"rng":"philox"' '"eta":0.5'; do
-    holds "with what was asked for: $member" "^\{.*$member[,}]" "$T/out"
+    holds "with what was asked for: $member" "^\{.*${member}[,}]" "$T/out"
 done
 small "a red apple" -s 7 -g 10 --json --dry-run -o ten.png
 holds "numbers are as a person writes them" '"guidance":10,' "$T/out"

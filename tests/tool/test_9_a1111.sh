@@ -14,7 +14,7 @@ gives 0 "show --json of it"
 same_text "is one line" 1 "$(wc -l <"$T/out")"
 for member in '"file":"a1111.png"' '"seed":5' '"sampler":"euler_a"' '"rng":"philox"' \
     '"prompt":"a red apple"' '"negative":"blurry"' '"model":""' '"model_sha256":""' '"contract":0'; do
-    holds "with $member" "^\{.*$member[,}]" "$T/out"
+    holds "with $member" "^\{.*${member}[,}]" "$T/out"
 done
 
 limn again a1111.png -t 1
