@@ -110,13 +110,17 @@ static int by_name(const void *a, const void *b) {
     return strcmp(names[0], names[1]);
 }
 
-/* What a file is called: as if it lay where it stands for, and whatever a single file's name is. */
-static line line_of(const limn_opened *file, const limn_aside *aside) {
+/* What a file is called: as if it lay where it stands for, and whatever a single file's name is. One
+ * folder may stand for two components; `aside` is the first. */
+static line line_of(const limn_folder *f, const limn_opened *file, const limn_aside *aside) {
     const char *rest = file->relative;
     if (aside == NULL) return (line){file->hex, "", rest[0] != '\0' ? rest : SINGLE_NAME};
-    const size_t length = strlen(aside->inside);
-    if (length > 0 && strncmp(rest, aside->inside, length) == 0 && rest[length] == '/')
-        rest += length + 1;
+    for (const limn_aside *a = aside; a < f->asides + f->aside_count; a++) {
+        const size_t length = strlen(a->inside);
+        if (a->folder == aside->folder && length > 0 && strncmp(rest, a->inside, length) == 0 &&
+            rest[length] == '/')
+            return (line){file->hex, a->component, rest + length + 1};
+    }
     return (line){file->hex, aside->component, rest};
 }
 
@@ -135,7 +139,7 @@ limn_status limn_folder_hash(limn_folder *f, char hex[65], limn_error *err) {
     for (int i = 0; i < count; i++) {
         const limn_aside *aside;
         const limn_opened *file = file_at(f, i, &aside);
-        lines[i] = line_of(file, aside);
+        lines[i] = line_of(f, file, aside);
     }
     qsort(lines, (size_t)count, sizeof *lines, by_name);
     limn_sha256 text;
