@@ -110,8 +110,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(names[0], names[1]);
 }
 
-/* What a file is called: as if it lay where it stands for, and whatever a single file's name is. One
- * folder may stand for two components; `aside` is the first. */
+/* What a file is called: as if it lay where it stands for, and whatever a single file's name is.
+ * One folder may stand for two components; `aside` is the first. */
 static line line_of(const limn_folder *f, const limn_opened *file, const limn_aside *aside) {
     const char *rest = file->relative;
     if (aside == NULL) return (line){file->hex, "", rest[0] != '\0' ? rest : SINGLE_NAME};
