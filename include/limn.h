@@ -591,8 +591,8 @@ LIMN_API limn_status limn_recipe_set(limn_recipe *recipe, const char *name, cons
 /* The request in a recipe; valid until the recipe is changed or freed. */
 LIMN_API const limn_request *limn_recipe_request(const limn_recipe *recipe);
 
-/* The sha256 of the recipe's model ("" where unknown), its name, and its numeric contract (0 where
- * unknown). */
+/* The sha256 of the recipe's model ("" where unknown, its first 10 digits where A1111's text alone
+ * tells it), its name, and its numeric contract (0 where unknown). */
 LIMN_API const char *limn_recipe_model_sha256(const limn_recipe *recipe);
 LIMN_API const char *limn_recipe_model_name(const limn_recipe *recipe); /* see above */
 LIMN_API int limn_recipe_contract(const limn_recipe *recipe);           /* see above */

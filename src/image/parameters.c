@@ -167,8 +167,24 @@ static limn_status take_denoising(span line, limn_recipe *recipe, limn_error *er
     return take(line, "Denoising strength", name, false, recipe, err);
 }
 
+/* Its name, and of its hash the 10 digits that A1111 writes; the 8 of older ones are another hash.
+ */
+static limn_status take_model(span line, limn_recipe *recipe, limn_error *err) {
+    char *model = NULL, *hash = NULL;
+    limn_status status = copy_value(line, "Model", &model, err);
+    if (!status && model)
+        status = limn_recipe_keep((const char **)&recipe->model_name, model, strlen(model), err);
+    if (!status) status = copy_value(line, "Model hash", &hash, err);
+    const size_t digits = hash ? strspn(hash, "0123456789abcdef") : 0;
+    if (!status && digits >= 10 && digits <= 64 && hash[digits] == '\0')
+        status = limn_recipe_keep((const char **)&recipe->model_sha256, hash, digits, err);
+    free(model);
+    free(hash);
+    return status;
+}
+
 static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err) {
-    char *version, *model = NULL;
+    char *version;
     limn_status status = copy_value(line, "Version", &version, err);
     if (status) return status;
     const char *program = version ? version : "";
@@ -188,12 +204,8 @@ static limn_status take_settings(span line, limn_recipe *recipe, limn_error *err
     if (!status && strncmp(program, "limn ", 5) != 0)
         status = limn_recipe_accept(recipe, "prompt_syntax", "a1111", err);
     if (!status) status = take(line, "Prompt syntax", "prompt_syntax", false, recipe, err);
-    if (!status) status = copy_value(line, "Model", &model, err);
-    if (!status && model) {
-        status = limn_recipe_keep((const char **)&recipe->model_name, model, strlen(model), err);
-    }
+    if (!status) status = take_model(line, recipe, err);
     free(version);
-    free(model);
     return status;
 }
 

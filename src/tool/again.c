@@ -38,7 +38,7 @@ static void warn_differences(const limn_tool_again_job *job) {
     if (sha256[0] == '\0') {
         limn_tool_warn(job->options, "%s does not say which model drew it; this is %s", job->path,
                        info.name);
-    } else if (strcmp(sha256, info.sha256) != 0) {
+    } else if (strncmp(sha256, info.sha256, strlen(sha256)) != 0) {
         limn_tool_warn(job->options,
                        "%s was drawn by another model: %s (%.12s...), this is %s "
                        "(%.12s...)",

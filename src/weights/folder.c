@@ -157,10 +157,20 @@ static const char *sign_of(const char *component) {
     return strncmp(component, "tokenizer", 9) == 0 ? "vocab.json" : "config.json";
 }
 
+/* Whether a folder is the component itself: by what its configuration has, of a tokenizer by its
+ * vocabulary. */
+static bool is_itself(limn_folder *from, const char *component) {
+    const bool tokenizer = strncmp(component, "tokenizer", 9) == 0;
+    const char *key = strcmp(component, "vae") == 0 ? "latent_channels" : "hidden_size";
+    const limn_config *c;
+    if (from->single != NULL || !limn_folder_on_disk(from, sign_of(component))) return false;
+    return tokenizer || (limn_folder_config(from, "config.json", &c, NULL) == LIMN_OK &&
+                         limn_config_has(c, key));
+}
+
 /* What a component is called in the folder or file that it comes from: by one of its names, or ""
  * for the folder itself; NULL where it is not there. `names` ends in NULL. */
-static const char *find_inside(const limn_folder *from, const char *component,
-                               const char *const *names) {
+static const char *find_inside(limn_folder *from, const char *component, const char *const *names) {
     char path[80];
     for (; *names != NULL; names++) {
         const limn_part part = limn_part_find(*names);
@@ -171,7 +181,7 @@ static const char *find_inside(const limn_folder *from, const char *component,
         snprintf(path, sizeof path, "%s/%s", *names, sign_of(component));
         if (limn_folder_has(from, path)) return *names;
     }
-    return from->single == NULL && limn_folder_on_disk(from, sign_of(component)) ? "" : NULL;
+    return is_itself(from, component) ? "" : NULL;
 }
 
 /* Takes a component from `from`, if it is there under one of the names. */
@@ -233,7 +243,7 @@ static limn_status open_asides(limn_folder *f, const limn_folder_asides *from, l
 }
 
 /* Where a path below the folder really is: in an aside, with `inside` made the path there, or NULL.
- * The special tokens belong to the model, not to the vocabulary, where a single file knows them. */
+ * The special tokens belong to the model, not to the vocabulary, where it has them. */
 static limn_folder *owner_of(const limn_folder *f, const char *relative,
                              char inside[LIMN_PATH_MOST]) {
     const char *rest = strchr(relative, '/');
@@ -241,8 +251,9 @@ static limn_folder *owner_of(const limn_folder *f, const char *relative,
     for (int i = 0; i < f->aside_count; i++) {
         const limn_aside *a = &f->asides[i];
         if (strlen(a->component) != length || memcmp(a->component, relative, length) != 0) continue;
-        if (strncmp(relative, "tokenizer", 9) == 0 && f->single != NULL && rest != NULL &&
-            strcmp(rest, "/vocab.json") != 0 && strcmp(rest, "/merges.txt") != 0)
+        if (strncmp(relative, "tokenizer", 9) == 0 && rest != NULL &&
+            strcmp(rest, "/vocab.json") != 0 && strcmp(rest, "/merges.txt") != 0 &&
+            (f->single != NULL || limn_folder_on_disk(f, relative)))
             return NULL;
         const char *tail = rest != NULL ? rest : "";
         if (a->inside[0] == '\0' && tail[0] == '/') tail++;

@@ -48,3 +48,6 @@ gives 1 "again from it"
 same_text "draws the same pixels" \
     "text-alone.png: pixels identical, file differs: its metadata or packing is not what limn writes" \
     "$(cat "$T/out")"
+lacks "and knows its model by its hash" "warning" "$T/err"
+limn again text-alone.png -t 1 -m "$top/tests/golden/tiny-sd21"
+holds "and another one" "was drawn by another model: tiny-sd15 \([0-9a-f]{10}\.\.\.\), this is tiny-sd21" "$T/err"

@@ -75,6 +75,8 @@ gives 0 "the first one's folder alone"
 same "leaves the second" "$(sha256 xl.png)" "$(sha256 xl-first.png)"
 limn again xl.png -m "$xl" --text-encoder "$xl" --tokenizer "$xl"
 gives 0 "a whole model's brings both, which are the same model too"
+limn again xl.png -m "$xl" --tokenizer "$xl/tokenizer"
+holds "one vocabulary for both leaves each its own special tokens" "pixels identical" "$T/out"
 small "a red apple" -m "$xl" --text-encoder-2 "$xl/text_encoder" -o no.png
 refuses 65 "the first where the second belongs" "hidden_size together is 32.*cross_attention_dim is 40"
 
@@ -91,6 +93,8 @@ refused_part 65 "a VAE of other channels" "24" --vae "$top/weights/vignette/vae"
 refused_part 65 "a text encoder of another width" "hidden_size is 16.*cross_attention_dim is 32" \
     --text-encoder "$xl/text_encoder"
 refused_part 65 "a tokenizer that is none" "no tokenizer in it; expected vocab.json" --tokenizer "$model/vae"
+refused_part 65 "a folder that is an encoder" "text_encoder: there is no vae in it" --vae "$model/text_encoder"
+refused_part 65 "a folder that is a VAE" "vae: there is no text_encoder in it" --text-encoder "$model/vae"
 for option in vae text-encoder text-encoder-2 tokenizer; do
     refused_part 66 "--$option that is not there" "nowhere: there is no such" --$option nowhere
 done

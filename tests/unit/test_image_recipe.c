@@ -292,6 +292,10 @@ static void test_parameters_are_exact(void **state) {
               "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 5, "
               "Size: 512x768, Model hash: 0123456789, Model: vignette, RNG: CPU, "
               "Version: limn 0.1.0");
+    limn_recipe *told = must_read(NULL, text);
+    assert_string_equal(limn_recipe_model_name(told), "vignette");
+    assert_string_equal(limn_recipe_model_sha256(told), "0123456789");
+    limn_recipe_free(told);
     free(text);
     r.prompt = "";
     r.negative = "";
@@ -355,6 +359,7 @@ static void test_foreign_parameters(void **state) {
     assert_true(q->guidance == 7 && q->seed == 965400086);
     assert_int_equal(q->width, 640);
     assert_string_equal(limn_recipe_model_name(r), "");
+    assert_string_equal(limn_recipe_model_sha256(r), ""); /* 8 digits are another hash */
     limn_recipe_free(r);
 
     r = must_read(
