@@ -90,9 +90,10 @@ static void pictures_and_recipes(void **state) {
     assert_string_equal(comma->parameters, point->parameters);
     assert_non_null(strstr(comma->recipe, "\"guidance_scale\":7.5,"));
     assert_non_null(strstr(comma->parameters, "CFG scale: 7.5,"));
+    limn_picture told = *comma;
     for (int i = 0; i < 2; i++) { /* limn's own, then A1111's text */
-        if (i == 1) comma->recipe = NULL;
-        if (limn_recipe_read(comma, &recipe, &error) != LIMN_OK) fail_msg("%s", error.text);
+        if (i == 1) told.recipe = NULL;
+        if (limn_recipe_read(&told, &recipe, &error) != LIMN_OK) fail_msg("%s", error.text);
         assert_true(limn_recipe_request(recipe)->guidance == 7.5);
         assert_true(limn_recipe_request(recipe)->guidance_rescale == 0.25);
         assert_int_equal(limn_recipe_set(recipe, "eta", "0.25", &error), LIMN_OK);
